@@ -278,7 +278,9 @@ SHOWN = [
     (m.PlaceOrder(BUY), "buy 5 AAPL, limit 180, default"),
     (m.PlaceOrder(OCO), "sell 5 AAPL, oco 210 / 180, gtc"),
     (m.AdoptBalance("AAPL", D(0), D(5)), "record: AAPL 0 becomes 5"),
-    (m.AdoptBalance(None, D(1), D("2.5"), "USD"), "record: cash USD 1 becomes 2.5"),
+    (m.AdoptBalance(None, D(1), D("2.5")), "record: cash USD 1 becomes 2.5"),
+    (m.AdoptBalance(None, D(1), D("2.5"), "EUR"), "record: cash EUR 1 becomes 2.5"),
+    (m.AwaitFunds(amount=D(1), reserve=D(1)), "await 1.00 USD of funds for the buys"),
     (m.EndOrder("fb-1"), "record: end fb-1"),
     (m.HaltTrading("a phantom"), "halt: a phantom"),
     (m.ReplaceOrder(client_order_id="fb-1", stop_price=D(100)), "change fb-1: stop 100"),
@@ -291,7 +293,7 @@ SHOWN = [
 
 @pytest.mark.parametrize(("action", "text"), SHOWN)
 def test_each_step_is_one_line(action, text):
-    assert show.describe_action(action) == text
+    assert show.describe_action(action, "USD") == text
 
 
 STATES = {

@@ -368,7 +368,7 @@ def test_printing_removes_the_progress(monkeypatch, capsys):
     monkeypatch.setattr(output.PROGRESS, "pause", lambda: ended.append(True))
     output.out.print("text")
     output.as_json({"a": 1})
-    output.as_csv("orders", [])
+    output.as_csv("orders", [], None)
     assert len(ended) == 3
 
 

@@ -76,18 +76,20 @@ def print_rows(
     json: bool,
     csv: bool,
     document: object = None,
+    currency: str | None = None,
 ) -> None:
     """
     Print *values* as JSON, as the table *what* of `export` in CSV, or with *print_table*.
 
-    *document* is what JSON shows (None: *values*).  Raises: InvalidValue if both are asked for.
+    *document* is what JSON shows (None: *values*), *currency* that of the account.
+    Raises: InvalidValue if both are asked for.
     """
     if json and csv:
         raise errors.InvalidValue("give one of --json and --csv")
     if json:
         output.as_json(values if document is None else document)
     elif csv:
-        output.as_csv(what, values)
+        output.as_csv(what, values, currency)
     else:
         print_table()
 

@@ -39,11 +39,15 @@ def as_json(value: Any) -> None:
     print(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value)))
 
 
-def as_csv(what: str, values: Iterable[object]) -> None:
-    """Print the table *what* of *values* as CSV, with exact numbers and a header."""
+def as_csv(what: str, values: Iterable[object], currency: str | None) -> None:
+    """
+    Print the table *what* of *values* as CSV, with exact numbers and a header.
+
+    *currency* is that of the account (None: not known).
+    """
     PROGRESS.pause()
     text = io.StringIO()
-    write_csv(export_table(what, values), text)
+    write_csv(export_table(what, values, currency), text)
     print(CONTROLS.sub("", text.getvalue().replace("\r\n", "\n")), end="")
 
 
@@ -55,20 +59,33 @@ def _json(value: Any) -> str:
     return codec.to_json(value)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; columns in ``>`` are right-aligned; these and those in ``!`` fold last."""
-    out.print(make_table(title, columns, rows))
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    currency: str | None = None,
+) -> None:
+    """
+    Print a table; columns in ``>`` are right-aligned; these and those in ``!`` fold last.
+
+    *currency* is that of its amounts; None: it has none, or they name it.
+    """
+    out.print(make_table(title, columns, rows, currency))
 
 
 def make_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    currency: str | None = None,
 ) -> RenderableType:
-    """Return a table below its title, or one line if it has no rows."""
+    """Return a table below its title, or one line if it has no rows; *currency* as in `table`."""
     cells = [[cell(x) for x in row] for row in rows]
     if not cells:
         return Text.from_markup(f"[bold]{title}[/]: none")
+    amounts = "" if currency is None else f" (amounts in {currency})"
     # A title of the table itself would be folded to the width of the table.
-    return Group(Text.from_markup(f"[bold]{title}[/]"), LongTable(columns, cells))
+    return Group(Text.from_markup(f"[bold]{title}[/]{amounts}"), LongTable(columns, cells))
 
 
 def cell(value: object) -> str:
@@ -88,6 +105,27 @@ class Markup(str):
 def money(value: Decimal | None) -> str | None:
     """Format an amount with two decimals; None stays None."""
     return None if value is None else f"{value:,.2f}"
+
+
+def amount(value: Decimal | None, currency: str | None) -> str | None:
+    """Format an amount with its currency: ``1,250.00 USD``; None stays None."""
+    return _with(money(value), currency)
+
+
+def unit_price(value: Decimal | None, currency: str | None) -> str | None:
+    """Format a rounded price per unit with its currency; None stays None."""
+    return _with(None if value is None else cell(price(value)), currency)
+
+
+def _with(text: str | None, currency: str | None) -> str | None:
+    return text if text is None or currency is None else f"{text} {currency}"
+
+
+def charge(reservation: m.Reservation, currency: str | None = None) -> str:
+    """Format what an order reserves; *currency* is that of the account, if it is to be named."""
+    if reservation.paid_from is not None:
+        return f"{m.plain(reservation.charge)} {reservation.paid_from}"
+    return f"{amount(reservation.charge, reservation.currency or currency)}"
 
 
 def in_currency(name: str, currency: str | None) -> str:
@@ -202,9 +240,9 @@ def trades(found: Sequence[m.Trade], currency: str | None) -> None:
                 x.strategy,
                 x.side,
                 x.qty,
-                price(x.entry_price),
-                price(x.exit_price),
-                f"{cell(money(x.pnl))} {x.currency or ''}".rstrip(),
+                unit_price(x.entry_price, x.currency),
+                unit_price(x.exit_price, x.currency),
+                amount(x.pnl, x.currency),
                 day(x.closed_at),
                 x.revision,
             )

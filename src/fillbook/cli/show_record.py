@@ -79,7 +79,7 @@ def positions(
         found = [evolve(x, by_strategy=parts) for x, parts in zip(found, own, strict=True)]
 
     def show() -> None:
-        print_positions(found, cover, strategy)
+        print_positions(found, cover, strategy, currency=status.currency)
         output.note(why)
         output.note(age_of(status))
 
@@ -90,6 +90,7 @@ def positions(
         json=json,
         csv=csv,
         document={"positions": found, "protections": [x for _, x in cover]},
+        currency=status.currency,
     )
 
 
@@ -109,7 +110,7 @@ def trades(
         output.trades(found, currency)
         output.note(why)
 
-    print_rows("trades", found, show, json=json, csv=csv)
+    print_rows("trades", found, show, json=json, csv=csv, currency=currency)
 
 
 def pnl(
@@ -139,7 +140,7 @@ def pnl(
     def show() -> None:
         output.pnl(found, currency)
 
-    print_rows("pnl", found.rows, show, json=json, csv=csv, document=found)
+    print_rows("pnl", found.rows, show, json=json, csv=csv, document=found, currency=currency)
 
 
 def export(

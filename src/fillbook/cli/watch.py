@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from decimal import Decimal
 from typing import Annotated, Final
 
 from attrs import evolve, frozen
@@ -48,6 +47,7 @@ class WatchedState:
 
     at: m.Timestamp
     account: str | None
+    currency: str | None  #: that of the account; None: not known
     halted: str | None  #: the reason of the kill switch; None: it is not set
     orders: Sequence[m.Order]
     positions: Sequence[m.Position]
@@ -83,11 +83,12 @@ class Watcher:
                 self._alerts = [*self._alerts, event][-ALERTS_MAX:]
         account = self._book.account()
         with self._store.read() as reader:
-            why = halt_reason(reader)
+            why, bound = halt_reason(reader), reader.get(m.Binding, "account")
         cover = cover_of(self._book)
         return WatchedState(
             at=m.timestamp(self._clock.now()),
             account=None if account is None else str(account),
+            currency=None if bound is None else bound.currency or None,
             halted=why,
             orders=self._book.orders(open=True),
             positions=self._book.positions(),
@@ -173,13 +174,12 @@ def render(state: WatchedState, height: int | None = None) -> RenderableType:
 
 
 def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
-    reserved = sum((x.charge for x in state.reservations), Decimal())
+    reserved = ", ".join(_reserved(state)) or "0"
     pace = state.requests
     asked = "0" if pace is None else f"{pace.sent} of {pace.limit}"
     yield Text(state.account or "not bound to an account yet")
     yield Text(
-        f"{state.at[11:19]} UTC   reserved {output.money(reserved)}   "
-        f"requests in the last minute: {asked}"
+        f"{state.at[11:19]} UTC   reserved {reserved}   requests in the last minute: {asked}"
     )
     if state.halted is not None:
         yield Text.assemble(("halted ", "red"), f"{state.halted} (fillbook halt --resume)")
@@ -195,8 +195,19 @@ def _lines_above(state: WatchedState) -> Iterator[RenderableType]:
         yield Text.assemble(what, f"{output.day(event.at)}: {event.alert.message}")
 
 
+def _reserved(state: WatchedState) -> Iterator[str]:
+    """Yield what is reserved of each currency, and of the units of each position."""
+    sums: dict[tuple[str | None, str | None], m.Reservation] = {}
+    for x in state.reservations:
+        known = sums.get((x.paid_from, x.currency))
+        sums[x.paid_from, x.currency] = (
+            x if known is None else evolve(x, charge=known.charge + x.charge)
+        )
+    yield from (output.charge(x, state.currency) for x in sums.values())
+
+
 def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
-    reserved = {x.client_order_id: x.charge for x in state.reservations}
+    reserved = {x.client_order_id: output.charge(x) for x in state.reservations}
     rows = [
         (
             short_id(x.client_order_id),
@@ -204,12 +215,12 @@ def _orders(state: WatchedState, rows_max: int | None) -> RenderableType:
             _filled(x),
             output.status(x),
             x.strategy,
-            output.money(reserved.get(x.client_order_id)),
+            reserved.get(x.client_order_id),
         )
         for x in state.orders
     ]
     columns = ("order", "symbol", "filled>", "status", "strategy", "reserved>")
-    return _table("Open orders", columns, rows, rows_max)
+    return _table("Open orders", columns, rows, rows_max, state.currency)
 
 
 def _filled(order: m.Order) -> str:
@@ -221,11 +232,17 @@ def _filled(order: m.Order) -> str:
 def _positions(state: WatchedState, rows_max: int | None) -> RenderableType:
     cover = list(zip(state.held_as, state.protections, strict=True))
     rows = [
-        (x.symbol, x.qty, output.price(x.avg_price), _whose(x), cover_text(x, cover))
+        (
+            x.symbol,
+            x.qty,
+            output.unit_price(x.avg_price, x.account.currency),
+            _whose(x),
+            cover_text(x, cover),
+        )
         for x in state.positions
     ]
     columns = ("symbol", "qty>", "avg price>", "by strategy", "exits")
-    return _table("Positions", columns, rows, rows_max)
+    return _table("Positions", columns, rows, rows_max, state.currency)
 
 
 def _whose(position: m.Position) -> str:
@@ -234,8 +251,12 @@ def _whose(position: m.Position) -> str:
 
 
 def _table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], rows_max: int | None
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    rows_max: int | None,
+    currency: str | None,
 ) -> RenderableType:
-    if rows_max is None or len(rows) <= rows_max:
-        return output.make_table(title, columns, rows)
-    return output.make_table(f"{title} (and {len(rows) - rows_max} more)", columns, rows[:rows_max])
+    if rows_max is not None and len(rows) > rows_max:
+        title, rows = f"{title} (and {len(rows) - rows_max} more)", rows[:rows_max]
+    return output.make_table(title, columns, rows, currency)

@@ -247,7 +247,7 @@ class Impact:
     """
     What an order would do if it filled completely now; None: the figure is unknown.
 
-    Money is in quote currency; quantities are in signed base units.
+    Money is in `currency`; quantities are in signed base units.
     """
 
     price: Decimal | None
@@ -266,6 +266,8 @@ class Impact:
     """The maximum fee, ≥ 0; None: unknown."""
     pnl: Decimal | None
     """The realized P&L of the quantity that it closes, before fees; None: unknown."""
+    currency: str | None = None
+    """The quote currency; None: that of the account."""
 
 
 @frozen(kw_only=True)

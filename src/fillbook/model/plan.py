@@ -265,7 +265,9 @@ class PlanImpact:
     replaces: int = 0
     """The number of changes of prices that it requests."""
     notional: Decimal | None = ZERO
-    """What it trades at once, in quote currency, ≥ 0; None: a price is unknown."""
+    """
+    What it trades at once, in `currency`, ≥ 0; None: a price is unknown, or it has no one currency.
+    """
     positions: tuple[PositionChange, ...] = ()
     """The positions that change."""
     cost: RebalanceCost | None = None
@@ -278,6 +280,8 @@ class PlanImpact:
     """What remains of the budget of a rebalance."""
     tracking_error: Decimal = ZERO
     """The distance to the targets that remains, as a share of the base (see `Rebalance`)."""
+    currency: str | None = None
+    """The currency of its amounts; None: that of the account."""
 
 
 @frozen(kw_only=True)

@@ -304,3 +304,16 @@ def test_a_day_promises_no_currency_twice_and_ends_in_sync(seed):
     assert day.desk.sync().verdict is m.Verdict.IN_SYNC
     assert wrong(day) == []
     assert day.broker.fills
+
+
+def test_a_preview_and_a_plan_name_the_currency_of_their_amounts():
+    bot = Bot()
+    preview = bot.desk.preview(
+        fb.OrderRequest(symbol="BTC-EUR", side="buy", qty="0.01", limit_price=55_000)
+    )
+    assert (preview.impact.notional, preview.impact.currency) == (550, "EUR")
+    request = fb.OrderRequest(symbol="BTC-USD", side="buy", qty="0.01", limit_price=60_000)
+    assert bot.desk.preview(request).impact.currency is None
+    bot.desk.buy("ETH-BTC", qty=1, limit_price="0.06", strategy="s")
+    plan = bot.desk.close_position("ETH-BTC", strategy="s", dry_run=True)
+    assert plan.impact.currency == "BTC"

@@ -49,4 +49,5 @@ def assign(
             what = order_named(desk.book, what).client_order_id
         position = desk.assign(what, strategy)
         cover = [x for x in cover_of(desk.book) if x[0] == position.symbol]
-    print_result(position, lambda x: print_positions([x], cover), json=json)
+        currency = desk.book.status().currency
+    print_result(position, lambda x: print_positions([x], cover, currency=currency), json=json)

@@ -41,12 +41,12 @@ def _power(power: m.BuyingPower, reservations: Sequence[m.Reservation], amount: 
     )
     output.table(
         "Reserved for open orders",
-        ("order", "symbol", "amount>", "reported since (UTC)"),
+        ("order", "symbol", amount, "reported since (UTC)"),
         (
             (
                 short_id(x.client_order_id),
                 x.symbol,
-                output.money(x.charge),
+                output.charge(x),
                 output.day(x.grown_at),
             )
             for x in reservations

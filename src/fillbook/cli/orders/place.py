@@ -228,19 +228,20 @@ def _print_order(order: m.Order) -> None:
 def _preview(request: m.OrderRequest, broker: str | None, store: str | None, *, json: bool) -> int:
     with open_desk(broker, store_if_any(store)) as desk:
         note_new_strategy(desk.book, request.strategy)
-        preview = desk.preview(request)
+        preview, currency = desk.preview(request), desk.book.status().currency
         waits = not (json or request.extended_hours)
         opens_at = desk.opens_at(request.symbol) if waits else None
     if json:
         output.as_json({"is_approved": preview.is_approved, "preview": preview})
     else:
-        _print_preview(preview)
+        _print_preview(preview, currency)
         if preview.is_approved and opens_at is not None:
             output.out.print(f"The market is closed: it would wait for {_opening(opens_at)}.")
     return 0 if preview.is_approved else 1
 
 
-def _print_preview(preview: m.Preview) -> None:
+def _print_preview(preview: m.Preview, currency: str | None) -> None:
+    """Print a preview; *currency* is that of the account (None: not known)."""
     passes = {True: output.Markup("[green]yes[/]"), False: output.Markup("[red]no[/]")}
     output.table(
         "Checks",
@@ -253,21 +254,22 @@ def _print_preview(preview: m.Preview) -> None:
             ("field", "requested>", "sent>", "reason"),
             ((x.field, x.wished, x.sent, x.why) for x in preview.adjustments),
         )
-    output.table("Impact, if filled now", ("item", "amount>"), _impact(preview.impact))
+    output.table("Impact, if filled now", ("item", "amount>"), _impact(preview.impact, currency))
     if preview.reason is None:
         output.out.print("[green]It would be sent.[/] Dry run: nothing was sent or written.")
     else:
         output.out.print(f"[red]It would be denied[/]: {output.cell(preview.reason)}")
 
 
-def _impact(impact: m.Impact) -> list[tuple[str, object]]:
+def _impact(impact: m.Impact, currency: str | None) -> list[tuple[str, object]]:
+    quote = impact.currency or currency
     return [
-        ("price per unit", impact.price),
-        ("notional", output.money(impact.notional)),
-        ("buying power to reserve", output.money(impact.reserve)),
-        ("available buying power afterwards", output.money(impact.buying_power)),
-        ("position afterwards", impact.position),
-        ("exposure afterwards", output.money(impact.exposure)),
-        ("maximum fees", output.money(impact.fees)),
-        ("realized P&L, before fees", output.money(impact.pnl)),
+        ("price per unit", output.unit_price(impact.price, quote)),
+        ("notional", output.amount(impact.notional, quote)),
+        ("buying power to reserve", output.amount(impact.reserve, quote)),
+        ("available buying power afterwards", output.amount(impact.buying_power, quote)),
+        ("position afterwards, in units", impact.position),
+        ("exposure afterwards", output.amount(impact.exposure, quote)),
+        ("maximum fees", output.amount(impact.fees, quote)),
+        ("realized P&L, before fees", output.amount(impact.pnl, quote)),
     ]

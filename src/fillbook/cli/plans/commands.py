@@ -53,7 +53,8 @@ def plans(
 def plan(plan_id: PlanName, /, *, store: StoreOption = None, json: JsonOption = False) -> None:
     """Show one plan: its purpose, its effect, and the state of each step (offline)."""
     with open_book(store) as book:
-        print_result(book.plan(plan_id), show.plan_details, json=json)
+        currency = book.status().currency
+        print_result(book.plan(plan_id), lambda x: show.plan_details(x, currency), json=json)
 
 
 def approve(
@@ -76,9 +77,9 @@ def approve(
     if dry_run:
         with open_book(store) as book:
             found = book.plan(plan_id)
-        if found.state is not m.PlanState.PROPOSED:
-            raise errors.PlanEnded(f"plan {plan_id} is {found.state}; it cannot be approved")
-        return print_dry_run(found, json=json)
+            if found.state is not m.PlanState.PROPOSED:
+                raise errors.PlanEnded(f"plan {plan_id} is {found.state}; it cannot be approved")
+            return print_dry_run(found, book, json=json)
     with open_desk(broker, existing_store(store), live=live) as desk:
         return print_outcome(follow(desk, desk.approve(plan_id), wait), json=json)
 
@@ -145,7 +146,7 @@ def repair(
         output.as_json(found)
         return 3 if left else nothing
     for each in found:
-        show.plan_details(each, is_stored=each.plan_id in stored)
+        show.plan_details(each, record.currency, is_stored=each.plan_id in stored)
         if each.plan_id in stored:
             for line in show.outcome(each):
                 output.out.print(line, soft_wrap=True)

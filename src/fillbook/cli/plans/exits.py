@@ -128,7 +128,7 @@ def protect(
                 symbol, strategy=strategy, pending=pending, dry_run=dry_run, **exits.given()
             )
         if dry_run:
-            return print_dry_run(plan, json=json)
+            return print_dry_run(plan, desk.book, json=json)
         if not plan.steps:
             # It is not stored, and says why nothing is to be done yet: the passes go on from there.
             plan = evolve(plan, state=m.PlanState.DONE)
@@ -188,5 +188,5 @@ def close(
                 symbol, strategy=strategy, qty=qty, account=account, dry_run=dry_run
             )
         if dry_run:
-            return print_dry_run(plan, json=json)
+            return print_dry_run(plan, desk.book, json=json)
         return print_outcome(follow(desk, plan, wait), json=json)

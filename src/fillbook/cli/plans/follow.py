@@ -16,6 +16,7 @@ from fillbook.cli import output
 from fillbook.cli.plans import show
 from fillbook.clock import Clock, SystemClock
 from fillbook.desk import Desk
+from fillbook.desk.record.book import Book
 
 #: The pause between two ticks, in seconds.
 PAUSE_S: Final = 0.25
@@ -41,13 +42,14 @@ class Followed:
     """
     A plan as it stands, the protections of its symbols, and their other running plans.
 
-    `orders` are those of a close, oldest first.
+    `orders` are those of a close, oldest first; `currency` is that of the account, if known.
     """
 
     plan: m.Plan
     protections: tuple[m.Protection, ...]
     running: tuple[m.Plan, ...]
     orders: tuple[m.Order, ...] = ()
+    currency: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -87,7 +89,8 @@ def _read(desk: Desk, plan: m.Plan) -> Followed:
     kept = (x for x in desk.protections() if x.symbol in plan.symbols)
     others = (x for x in desk.plans(m.PlanState.RUNNING) if x.plan_id != plan.plan_id)
     running = (x for x in others if set(x.symbols) & set(plan.symbols))
-    return Followed(present, tuple(kept), tuple(running), _orders_of(desk, present))
+    orders, currency = _orders_of(desk, present), desk.book.status().currency
+    return Followed(present, tuple(kept), tuple(running), orders, currency)
 
 
 def _orders_of(desk: Desk, plan: m.Plan) -> tuple[m.Order, ...]:
@@ -104,7 +107,7 @@ def print_outcome(found: Followed, *, json: bool) -> int:
     if json:
         output.as_json({"plan": found.plan, "protections": found.protections})
     else:
-        show.plan_details(found.plan)
+        show.plan_details(found.plan, found.currency)
         lines = [
             *show.outcome(found.plan),
             *show.fills(found.orders),
@@ -115,18 +118,19 @@ def print_outcome(found: Followed, *, json: bool) -> int:
     return 0 if found.is_done else 1
 
 
-def print_dry_run(plan: m.Plan, *, json: bool) -> int:
-    """Print a plan that is neither stored nor sent."""
+def print_dry_run(plan: m.Plan, book: Book, *, json: bool) -> int:
+    """Print a plan that is neither stored nor sent; *book* is of its record."""
     if json:
         output.as_json({"plan": plan})
     else:
-        show.plan_details(plan, is_stored=False)
+        show.plan_details(plan, book.status().currency, is_stored=False)
         output.out.print("Dry run: nothing was stored or sent.")
     return 0
 
 
 def progress(desk: Desk, kind: m.PlanKind) -> Callable[[m.Event], None]:
     """Return what prints each step of the plans of *kind* on standard error when it changes."""
+    currency = desk.book.status().currency
 
     def report(event: m.Event) -> None:
         news = event.plan
@@ -135,7 +139,7 @@ def progress(desk: Desk, kind: m.PlanKind) -> Callable[[m.Event], None]:
         plan = desk.plan(news.plan_id)
         if plan.kind is not kind:
             return
-        what = show.describe_action(plan.steps[news.step].action)
+        what = show.describe_action(plan.steps[news.step].action, currency)
         why = f": {news.why}" if news.why else ""
         output.err.print(
             f"{news.step + 1} of {len(plan.steps)} {output.cell(news.what)}: "

@@ -95,7 +95,7 @@ def rebalance(
                 whole_shares=whole_shares,
             )
         if not send:
-            return print_dry_run(plan, json=json)
+            return print_dry_run(plan, desk.book, json=json)
         return print_outcome(follow(desk, plan, wait), json=json)
 
 

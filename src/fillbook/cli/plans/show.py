@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Final, assert_never
 
 from fillbook import model as m
@@ -43,20 +44,24 @@ def plan_list(found: Sequence[m.Plan], ended: int = 0) -> None:
         output.out.print(others, soft_wrap=True)
 
 
-def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
-    """Print one plan: its state, its effect and its steps; not stored, it has no id."""
+def plan_details(plan: m.Plan, currency: str | None, *, is_stored: bool = True) -> None:
+    """
+    Print one plan: its state, its effect and its steps; not stored, it has no id.
+
+    *currency* is that of the account; None: not known.
+    """
     say = output.out.print
     name = f"{cell(plan.plan_id)}: {_state(plan)}" if is_stored else f"{plan.kind}: not stored"
     say(f"Plan {name}", soft_wrap=True)
     say(f"  {cell(purpose(plan))}", soft_wrap=True)
-    say(f"  {_effect(plan)}", soft_wrap=True)
+    say(f"  {_effect(plan, currency)}", soft_wrap=True)
     say(f"  {cell(_period(plan))}", soft_wrap=True)
     output.table(
         "Steps",
         ("#>", "step", "state", "reason"),
-        ((i, _step(x), x.state, x.why) for i, x in enumerate(plan.steps, start=1)),
+        ((i, _step(x, currency), x.state, x.why) for i, x in enumerate(plan.steps, start=1)),
     )
-    _rebalance_cost(plan.impact)
+    _rebalance_cost(plan.impact, plan.impact.currency or currency)
     if plan.impact.positions:
         output.table(
             "Positions",
@@ -65,7 +70,7 @@ def plan_details(plan: m.Plan, *, is_stored: bool = True) -> None:
         )
 
 
-def _rebalance_cost(impact: m.PlanImpact) -> None:
+def _rebalance_cost(impact: m.PlanImpact, currency: str | None) -> None:
     """Print what a rebalance costs, against selling everything, and what it leaves alone."""
     if impact.cost is None or impact.full_cost is None:
         return
@@ -74,10 +79,11 @@ def _rebalance_cost(impact: m.PlanImpact) -> None:
         "Cost",
         ("way", "orders>", "traded>", "half the spread>"),
         ((name, x.orders, money(x.notional), money(x.spread_cost)) for name, x in rows),
+        currency,
     )
     output.out.print(
         f"  off the targets: {impact.tracking_error:.2%}; left of the budget: "
-        f"{money(impact.leftover)}",
+        f"{output.amount(impact.leftover, currency)}",
         soft_wrap=True,
     )
     if impact.left_alone:
@@ -85,6 +91,7 @@ def _rebalance_cost(impact: m.PlanImpact) -> None:
             "Left alone",
             ("symbol", "qty>", "value>", "reason"),
             ((x.symbol, x.qty, money(x.value), x.reason) for x in impact.left_alone),
+            currency,
         )
 
 
@@ -117,7 +124,7 @@ def _state(plan: m.Plan) -> Markup:
     return Markup(f"[{colour}]{plan.state}[/]")
 
 
-def _effect(plan: m.Plan) -> str:
+def _effect(plan: m.Plan, currency: str | None) -> str:
     impact = plan.impact
     parts = [("order", impact.orders), ("cancel", impact.cancels)]
     parts += [("change", impact.replaces)] if impact.replaces else []
@@ -129,7 +136,8 @@ def _effect(plan: m.Plan) -> str:
         return f"{counts}; value traded: not known, the plan was made without a quote"
     if not impact.notional:
         return f"{counts}; nothing is traded yet: exits rest at the broker"
-    return f"{counts}; value traded: {money(impact.notional)}"
+    traded = output.amount(impact.notional, impact.currency or currency)
+    return f"{counts}; value traded: {traded}"
 
 
 def _period(plan: m.Plan) -> str:
@@ -137,13 +145,13 @@ def _period(plan: m.Plan) -> str:
     return f"{begins and f'{begins}; '}valid until {day(plan.valid_until)} UTC"
 
 
-def _step(step: m.PlanStep) -> str:
+def _step(step: m.PlanStep, currency: str | None) -> str:
     back = " (gives cover back)" if step.guard else ""
-    return f"{describe_action(step.action)}{back}"
+    return f"{describe_action(step.action, currency)}{back}"
 
 
-def describe_action(action: m.Action) -> str:
-    """Return what a step does, in one line."""
+def describe_action(action: m.Action, own: str | None) -> str:
+    """Return what a step does, in one line; *own* is the currency of the account, if known."""
     match action:
         case m.CancelOrder(name):
             return f"cancel {short_id(name)}"
@@ -154,9 +162,9 @@ def describe_action(action: m.Action) -> str:
         case m.ReplaceOrder(client_order_id=name):
             return f"change {short_id(name)}: {_new_prices(action)}"
         case m.AwaitFunds(amount=amount, currency=currency):
-            return f"await {money(amount)} {currency or ''}".strip() + " of funds for the buys"
+            return f"await {output.amount(amount, currency or own)} of funds for the buys"
         case m.AdoptBalance(symbol, ours, theirs, currency):
-            what = symbol or f"cash {currency or ''}".strip()
+            what = symbol or f"cash {currency or own or ''}".strip()
             return f"record: {what} {m.plain(ours)} becomes {m.plain(theirs)}"
         case m.EndOrder(name):
             return f"record: end {short_id(name)}"
@@ -237,10 +245,17 @@ def cover_of(book: Book, strategy: str | None = None) -> Cover:
     ]
 
 
-def print_positions(found: Sequence[m.Position], cover: Cover, strategy: str | None = None) -> None:
+def print_positions(
+    found: Sequence[m.Position],
+    cover: Cover,
+    strategy: str | None = None,
+    *,
+    currency: str | None,
+) -> None:
     """
     Print positions with the part of each strategy, and what has no exit; or *strategy* alone.
 
+    *currency* is that of the account (None: not known); an amount in another one names it.
     The strategies have a column if there are any; the quantity that can be sold has one if a fee
     that is due makes it less.
     """
@@ -255,6 +270,7 @@ def print_positions(found: Sequence[m.Position], cover: Cover, strategy: str | N
             for position in found
             for symbol, whose, qty, sellable, *others in _rows_of(position, cover, strategy)
         ),
+        currency,
     )
     for line in not_covered(x for _, x in cover):
         output.out.print(line, soft_wrap=True)
@@ -274,12 +290,20 @@ def _rows_of(
     if is_whole:
         whose = "(all)" if has_several else "".join(name for name, _ in parts)
         exits = "" if has_several else cover_text(x, cover)
-        price = output.price(x.avg_price)
-        yield x.symbol, whose, x.qty, x.sellable_qty, price, money(x.realized), exits
+        amounts = _amounts(x.account, x.realized)
+        yield x.symbol, whose, x.qty, x.sellable_qty, *amounts, exits
     for name, y in parts if has_several or not is_whole else ():
         symbol, whose = "" if is_whole else x.symbol, name or "no strategy"
-        price, exits = output.price(y.avg_price), cover_text(x, cover, name)
-        yield symbol, whose, y.qty, None, price, money(y.realized), exits
+        exits = cover_text(x, cover, name)
+        yield symbol, whose, y.qty, None, *_amounts(y, y.realized), exits
+
+
+def _amounts(part: m.Holding, realized: Decimal | None) -> tuple[str | None, str | None]:
+    """Format the average price and the realized P&L of a part; another currency is named."""
+    return (
+        output.unit_price(part.avg_price, part.currency),
+        output.amount(realized, part.currency),
+    )
 
 
 def cover_text(position: m.Position, cover: Cover, strategy: str | None = None) -> str:

@@ -10,8 +10,12 @@ from fillbook.model import ZERO
 
 
 @m.exact
-def impact(request: m.OrderRequest, context: CheckContext) -> m.Impact:
-    """Compute the impact of *request*; a figure that cannot be computed is None."""
+def impact(request: m.OrderRequest, context: CheckContext, currency: str | None = None) -> m.Impact:
+    """
+    Compute the impact of *request*; a figure that cannot be computed is None.
+
+    *currency* is the quote currency; None: that of the account.
+    """
     price, qty = context.price(request), context.qty(request)
     before = None if context.position is None else context.position.qty
     after = None if before is None or qty is None else before + request.side.sign * qty
@@ -25,6 +29,7 @@ def impact(request: m.OrderRequest, context: CheckContext) -> m.Impact:
         exposure=None if after is None or price is None else abs(after) * price,
         fees=_fees_max(request, context),
         pnl=_realized_pnl(request, context, price, qty),
+        currency=currency,
     )
 
 

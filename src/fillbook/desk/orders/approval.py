@@ -265,7 +265,11 @@ class Approval:
                 checks=tuple(
                     checks.run(prepared.request, prepared.context, self._checks, _log_failed_check)
                 ),
-                impact=impact(prepared.request, prepared.context),
+                impact=impact(
+                    prepared.request,
+                    prepared.context,
+                    pairs.quote_currency(reader, prepared.context.pair),
+                ),
             )
 
     def apply_outcome(self, order: m.Order, outcome: m.Outcome) -> None:

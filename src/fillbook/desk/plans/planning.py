@@ -358,6 +358,7 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | No
     placed = [x.action for x in steps if isinstance(x.action, m.PlaceOrder)]
     notional: Decimal | None = m.ZERO
     changes: dict[str, Decimal] = {}
+    currencies = set[str | None]()
     for action in placed:
         if not action.fills:
             continue
@@ -365,6 +366,7 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | No
         price = request.limit_price or request.reference_price
         qty = request.qty or m.ZERO
         held = pairs.holding_of(reader, request.symbol)
+        currencies.add(pairs.quote_currency(reader, reader.get(m.Pair, request.symbol)))
         changes[held] = changes.get(held, m.ZERO) + request.side.sign * qty
         notional = None if price is None or notional is None else notional + qty * price
     for x in steps:
@@ -375,10 +377,12 @@ def _impact(reader: Reader, steps: Sequence[m.PlanStep], corrected: Decimal | No
     for held, change in changes.items():
         before = (reader.get(m.Position, held) or m.Position(symbol=held)).qty
         positions.append(m.PositionChange(held, before, before + change))
+    notional = None if len(currencies) > 1 else notional
     return m.PlanImpact(
         orders=len(placed),
         cancels=sum(isinstance(x.action, m.CancelOrder) for x in steps),
         replaces=sum(isinstance(x.action, m.ReplaceOrder) for x in steps),
         notional=notional if corrected is None else corrected,
         positions=tuple(positions),
+        currency=currencies.pop() if len(currencies) == 1 else None,
     )

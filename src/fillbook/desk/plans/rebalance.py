@@ -141,11 +141,16 @@ class Rebalancing:
             left_alone=found.left_alone,
             leftover=found.leftover,
             tracking_error=found.tracking_error,
+            currency=self._other_currency(rules),
         )
         why = plan.why
         if opens is not None:
             why += f"; shares are not traded before the session of {m.timestamp(opens)[:16]} UTC"
         return evolve(plan, state=state, impact=impact, why=why)
+
+    def _other_currency(self, rules: m.RebalanceRules) -> str | None:
+        """Return the currency of *rules*; None: that of the account."""
+        return rules.currency if rules.currency != self._currency() else None
 
     def _currency(self) -> str | None:
         with self._recorder.store.read() as reader:
@@ -199,7 +204,7 @@ class Rebalancing:
             records = [reader.get(m.OrderRecord, x) for x in found.cancels]
         steps = staged(found.cancels, trades, self._funds_for(found, known, rules))
         touched = [x.symbol for x in found.trades] + [x.terms.symbol for x in records if x]
-        cost, full = found.cost, found.full_cost
+        ours, all_sold = (_amount(x, rules.currency) for x in (found.cost, found.full_cost))
         return self._planning.plan(
             m.PlanKind.REBALANCE,
             occasion,
@@ -208,8 +213,8 @@ class Rebalancing:
             authority=Authority.STANDING,
             strategy=strategy,
             valid_for=self._valid_for(len(steps)),
-            why=f"rebalance: {cost.orders} orders for {cost.notional:,.2f}, where selling "
-            f"everything and buying the targets takes {full.orders} for {full.notional:,.2f}",
+            why=f"rebalance: {ours}, where selling everything and buying the targets takes "
+            f"{all_sold}",
         )
 
     def _steps(
@@ -277,13 +282,12 @@ class Rebalancing:
                 margin = margin and reserve.margin
         orders = [o for x in known.holdings for o in x.orders]
         kept = sum((x.reserve for x in orders if x.client_order_id not in found.cancels), ZERO)
-        own = rules.currency if rules.currency != self._currency() else None
         return m.AwaitFunds(
             amount=sum((x.notional for x in buys), ZERO),
             reserve=reserved,
             keep=kept - max(Decimal(0), rules.leverage - 1) * found.equity,
             margin=margin,
-            currency=own,
+            currency=self._other_currency(rules),
         )
 
     # -- the session -------------------------------------------------------------------
@@ -315,3 +319,9 @@ class Rebalancing:
 
 def _kinds(targets: m.Targets) -> tuple[tuple[tuple[str, Decimal], ...], ...]:
     return targets.weights, targets.notional, targets.qty
+
+
+def _amount(cost: m.RebalanceCost, currency: str | None) -> str:
+    """Return what a rebalance trades: ``2 orders for 1,250.00 USD``."""
+    orders = f"{cost.orders} order{'s' * (cost.orders != 1)}"
+    return f"{orders} for {cost.notional:,.2f} {currency or ''}".rstrip()

@@ -328,7 +328,7 @@ class Book:
         ``"orders"``, ``"fills"``, ``"trades"``, ``"positions"``, ``"pnl"``, ``"slippage"``.
         Numbers are exact, times UTC.  Raises: InvalidValue, ExtraMissing.
         """
-        return files.write(tables.table(what, tables.values_of(self, what)), Path(path), format)
+        return files.write(tables.of_book(self, what), Path(path), format)
 
     def to_pandas(self, what: str = "trades") -> Any:
         """
@@ -336,7 +336,7 @@ class Book:
 
         Numbers are `Decimal`, times UTC with nanoseconds.  Raises: InvalidValue, ExtraMissing.
         """
-        return frames.to_pandas(tables.table(what, tables.values_of(self, what)))
+        return frames.to_pandas(tables.of_book(self, what))
 
     def to_polars(self, what: str = "trades") -> Any:
         """
@@ -344,7 +344,7 @@ class Book:
 
         Numbers are decimals, times UTC with nanoseconds.  Raises: InvalidValue, ExtraMissing.
         """
-        return frames.to_polars(tables.table(what, tables.values_of(self, what)))
+        return frames.to_polars(tables.of_book(self, what))
 
     def cash(self, currency: str | None = None) -> Decimal | None:
         """

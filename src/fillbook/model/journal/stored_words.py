@@ -131,7 +131,7 @@ AdoptBalance: symbol ours theirs currency
 EndOrder: client_order_id
 HaltTrading: why
 PlanImpact: orders cancels notional positions cost full_cost left_alone leftover tracking_error
-    replaces
+    replaces currency
 RebalanceCost: orders notional spread_cost
 LeftAlone: symbol qty value reason
 PositionChange: symbol before after strategy

@@ -16,6 +16,7 @@ from attrs import frozen
 from fillbook import model as m
 from fillbook.errors import InvalidValue
 from fillbook.model.account.pnl import Slippage
+from fillbook.model.journal.status import Status
 
 Cell = str | Decimal | int | None
 
@@ -139,6 +140,7 @@ class Tables(Protocol):
     def pnl(self) -> m.PnlReport: ...
     def slippage(self) -> Sequence[Slippage]: ...
     def all_fills(self) -> Sequence[m.Movement]: ...
+    def status(self) -> Status: ...
 
 
 def values_of(book: Tables, name: str) -> Sequence[object]:
@@ -169,13 +171,22 @@ def values_of(book: Tables, name: str) -> Sequence[object]:
             raise InvalidValue(f"what must be one of {', '.join(TABLES)}; not {name!r}")
 
 
-def table(name: str, values: Iterable[object]) -> Table:
-    """Return the table *name* of *values*."""
+def of_book(book: Tables, name: str) -> Table:
+    """Return the table *name* of *book*. Raises: InvalidValue: there is no such table."""
+    return table(name, values_of(book, name), book.status().currency)
+
+
+def table(name: str, values: Iterable[object], currency: str | None) -> Table:
+    """Return the table *name* of *values*; *currency* is that of the account, if it is known."""
     columns = TABLES[name]
-    return Table(columns, [[_cell(x.read(value)) for x in columns] for value in values])
+    absent = {"currency": currency}  # of a value that is in the currency of the account
+    rows = [[_cell(x.read(value), absent.get(x.name)) for x in columns] for value in values]
+    return Table(columns, rows)
 
 
-def _cell(value: object) -> Cell:
-    if value is None or isinstance(value, Decimal | int):
+def _cell(value: object, absent: str | None) -> Cell:
+    if value is None:
+        return absent
+    if isinstance(value, Decimal | int):
         return value
     return str(value)
