@@ -297,7 +297,7 @@ class Desk(Acting):
         by the next tick if the rate limit is used up.  An exception instead of an event is the
         error that ended the bot's stream, and becomes an alert.  Return the number of new entries
         in the record; 0 if all was known.  Raises: InvalidValue if *event* is not an event of this
-        broker.
+        broker, ContractBroken if the adapter reads a field of it as another type.
         """
         return self._scheduler.receive(event)
 

@@ -17,6 +17,7 @@ from fillbook.clock import Clock
 from fillbook.core.polling import FAST_POLL
 from fillbook.desk.access.inbox import Inbox
 from fillbook.desk.link.gateway import Gateway
+from fillbook.desk.link.reply_types import wrong_type_among
 from fillbook.desk.orders.cancel import Cancellation
 from fillbook.desk.orders.replace import Replacement
 from fillbook.desk.orders.resolver import Resolver
@@ -29,6 +30,7 @@ from fillbook.desk.reconcile.reconciler import Reconciler
 from fillbook.desk.record.agenda import Agenda
 from fillbook.desk.record.desk_report import DeskReports
 from fillbook.desk.watch import Watch
+from fillbook.errors import ContractBroken
 
 SYNC_PERIOD: Final = timedelta(seconds=60)
 WATCH_PERIOD: Final = timedelta(seconds=10)
@@ -103,14 +105,20 @@ class Scheduler:
         Record an event of the bot, or the error that ended its stream; return the entries made.
 
         An order that the event only names is read at once; without a share of the rate limit, or
-        if the read fails, it is read by the next tick.
+        if the read fails, it is read by the next tick.  Raises: ContractBroken if a field has
+        another type than the model's.
         """
         before = self._tracker.snapshot_number()
         if isinstance(event, Exception):
             self._alerts.bot_stream_ended(event)
         else:
             self._alerts.bot_stream_received()
-            self._record(self._gateway.broker.read_event(event))
+            reports = self._gateway.broker.read_event(event)
+            wrong = wrong_type_among(reports)
+            if wrong is not None:
+                wrong = self._gateway.broker.redact(wrong)
+                raise ContractBroken(f"the adapter read an event wrongly: {wrong}")
+            self._record(reports)
         return self._tracker.snapshot_number() - before
 
     def _record(self, reports: Sequence[m.OrderReport]) -> None:

@@ -15,6 +15,7 @@ from fillbook import model as m
 from fillbook.broker import Broker
 from fillbook.clock import Clock
 from fillbook.core.polling import RESYNC_PERIOD
+from fillbook.desk.link.reply_types import wrong_type, wrong_type_among
 from fillbook.desk.orders.tracker import Tracker
 from fillbook.desk.record.agenda import Agenda
 from fillbook.errors import FillbookError
@@ -97,6 +98,12 @@ class Background:
 
     def receive(self, reports: Sequence[m.OrderReport]) -> None:
         self._tracker.stream.received()
+        wrong = wrong_type_among(reports)
+        if wrong is not None:
+            wrong = self._broker.redact(wrong)
+            log.error("%s: the adapter streamed a wrong value: %s", self._broker.name, wrong)
+            reports = [x for x in reports if wrong_type(x) is None]
+            self._schedule_poll()
         self._tracker.receive(reports)
 
     def connected(self) -> None:

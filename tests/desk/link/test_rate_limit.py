@@ -263,6 +263,10 @@ def test_a_store_that_cannot_be_written_holds_no_cancel_back(caplog):
     assert "the disk is full" in caplog.text
 
 
+def row_of(number):
+    return m.PositionSnapshot(str(number), m.ZERO)
+
+
 def test_a_long_list_takes_more_than_a_minute_s_share():
     """The pages after the first wait for their share, and the list is complete."""
     bench = Bench(broker=counted(limit=40), opened=False)
@@ -271,11 +275,11 @@ def test_a_long_list_takes_more_than_a_minute_s_share():
 
     def ask(page):
         number = next(pages)
-        return m.Observed((number,), m.Cursor(str(number)) if number < 29 else None)
+        return m.Observed((row_of(number),), m.Cursor(str(number)) if number < 29 else None)
 
     before = bench.clock.elapsed()
     answer = line.pages("positions", ask)
-    assert answer.value == tuple(range(30))
+    assert answer.value == tuple(map(row_of, range(30)))
     assert bench.clock.elapsed() - before > MINUTE
 
 

@@ -29,6 +29,7 @@ from fillbook.core.rate_limit import Lane
 from fillbook.core.send_permission import PERMISSIONS, Authority, Permission
 from fillbook.desk.link.lease import LeaseHolder
 from fillbook.desk.link.rate_limit import Pacer
+from fillbook.desk.link.reply_types import wrong_type
 from fillbook.desk.measurements import Measurements
 from fillbook.errors import TradingDisabled
 from fillbook.store import Store
@@ -202,8 +203,9 @@ class Gateway:
         except Exception as error:
             self._log_bug()
             return m.Ambiguous(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
-        if not isinstance(outcome, _OUTCOMES):
-            return m.Ambiguous(m.Failure.BUG, self._log_other(name, outcome))
+        fault = self._fault_of(name, outcome, _OUTCOMES)
+        if fault is not None:
+            return m.Ambiguous(m.Failure.BUG, fault)
         self._apply_rate_limit(outcome)
         return outcome if isinstance(outcome, m.Accepted) else self._redacted(outcome)
 
@@ -253,8 +255,9 @@ class Gateway:
         except Exception as error:
             self._log_bug()
             return m.NotObserved(m.Failure.BUG, f"the adapter raised {type(error).__name__}")
-        if not isinstance(answer, _REPLIES):
-            return m.NotObserved(m.Failure.BUG, self._log_other(name, answer))
+        fault = self._fault_of(name, answer, _REPLIES)
+        if fault is not None:
+            return m.NotObserved(m.Failure.BUG, fault)
         self._apply_rate_limit(answer)
         return answer if isinstance(answer, m.Observed) else self._redacted(answer)
 
@@ -267,11 +270,18 @@ class Gateway:
         trace = self.broker.redact(traceback.format_exc())
         log.error("the adapter of %s raised an exception\n%s", self.broker.name, trace)
 
-    def _log_other(self, name: str, answer: object) -> str:
-        """Log that an adapter returned what is no reply; return it as a message."""
-        text = f"the adapter returned {type(answer).__name__} from {name}, which is no reply"
-        log.error("%s: %s", self.broker.name, text)
-        return text
+    def _fault_of(self, name: str, answer: object, kinds: tuple[type, ...]) -> str | None:
+        """Log, and return, what the adapter returned that is no reply; None: it is one."""
+        if not isinstance(answer, kinds):
+            fault = f"the adapter returned {type(answer).__name__} from {name}, which is no reply"
+        else:
+            wrong = wrong_type(answer)
+            if wrong is None:
+                return None
+            fault = f"the adapter returned a wrong value from {name}: {wrong}"
+        fault = self.broker.redact(fault)
+        log.error("%s: %s", self.broker.name, fault)
+        return fault
 
     def _apply_rate_limit(self, answer: m.Read[object] | m.Absent | m.Outcome) -> None:
         """Pass the broker's rate limit on to the pacer; an error there does not lose the reply."""

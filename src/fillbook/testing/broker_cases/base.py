@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, TypeVar
 
-import attrs
 import pytest
 
 from fillbook import model as m
 from fillbook.broker import Broker
+from fillbook.desk.link.reply_types import wrong_type
 from fillbook.testing.venue_driver import PartialDriver, VenueDriver, has_method
 
 T = TypeVar("T")
@@ -27,17 +27,10 @@ _POLLS_MAX: Final = 20
 _numbers = itertools.count(1)
 
 
-def require_exact(value: Any, where: str = "") -> None:
-    """Check that no number in a value of the adapter is a float, which has lost digits."""
-    assert not isinstance(value, float), (
-        f"{where} is the float {value!r}: make each number of the text of the reply, by m.number"
-    )
-    if isinstance(value, list | tuple):
-        for each in value:
-            require_exact(each, where)
-    elif attrs.has(type(value)):
-        for field in attrs.fields(type(value)):
-            require_exact(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
+def require_types(reply: object) -> None:
+    """Check that every field in a reply of the adapter has its type: a float has lost digits."""
+    wrong = wrong_type(reply)
+    assert wrong is None, wrong
 
 
 class RecordingSink:
@@ -162,8 +155,8 @@ class Cases:
 
     def report_of(self, broker: Broker, outcome: m.Accepted, intent: m.Intent) -> m.OrderReport:
         """Return the report in *outcome*, or read it by the id in it, or by client order id."""
+        require_types(outcome)
         if outcome.report is not None:
-            require_exact(outcome.report)
             has_clock = outcome.report.clock is not None
             assert has_clock or not broker.capabilities.clocked, (
                 "`clocked` is declared, and a report has no clock: every one needs it"
@@ -174,9 +167,9 @@ class Cases:
         return self.observed(broker.find(intent.client_order_id))
 
     def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
-        """Return the value of a read that must be observed; its numbers are exact."""
+        """Return the value of a read that must be observed; each field has its type."""
         assert isinstance(answer, m.Observed), answer
-        require_exact(answer.value)
+        require_types(answer)
         return answer.value
 
     def read_order(self, broker: Broker, broker_order_id: str) -> m.OrderReport:
