@@ -24,6 +24,8 @@ FAR_FUTURE: Final = m.Timestamp("9999-01-01T00:00:00.000000000Z")
 EPOCH: Final = m.Timestamp("1970-01-01T00:00:00.000000000Z")
 _PAGES_MAX: Final = 1000
 _POLLS_MAX: Final = 20
+#: The longest client order id of a desk: an adapter has to report such a one whole.
+_ID_LENGTH: Final = 60
 _numbers = itertools.count(1)
 
 
@@ -72,8 +74,9 @@ class Cases:
     that a buy at `resting_price` rests, and the exits of a bracket are on both sides of the market.
     """
 
-    symbol: ClassVar[str] = "AAPL"  #: it is tradable at any time at which the suite runs
-    other_symbol: ClassVar[str] = "MSFT"  #: another one
+    #: It is tradable at any time at which the suite runs, from one unit on, in whole units.
+    symbol: ClassVar[str] = "AAPL"
+    other_symbol: ClassVar[str] = "MSFT"  #: another one, of which a buy at `resting_price` rests
     resting_price: ClassVar[str] = "100.25"  #: a buy at this price rests
     stop_price: ClassVar[str] = "150"  #: above `resting_price`, and below the market
     high_price: ClassVar[str] = "250"  #: a sale at this price rests
@@ -141,7 +144,8 @@ class Cases:
             del terms["limit_price"]
         moment = datetime.now(UTC)
         return m.Intent(
-            client_order_id=client_order_id or f"suite-{moment:%Y%m%d%H%M%S%f}-{next(_numbers)}",
+            client_order_id=client_order_id
+            or f"suite-{moment:%Y%m%d%H%M%S%f}-{next(_numbers):0>{_ID_LENGTH - 27}}",
             request=m.OrderRequest(**terms),
             at=m.timestamp(moment),
         )
@@ -164,6 +168,9 @@ class Cases:
             return outcome.report
         if outcome.broker_order_id is not None:
             return self.read_order(broker, outcome.broker_order_id)
+        assert broker.capabilities.find, (
+            "`Accepted` has neither a report nor a broker_order_id, and `find` is not declared"
+        )
         return self.observed(broker.find(intent.client_order_id))
 
     def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:
@@ -211,6 +218,13 @@ class Cases:
     def positions(self, broker: Broker) -> dict[str, Decimal]:
         """Read all positions: signed quantities by symbol."""
         return {row.symbol: row.qty for row in self.read_pages(broker.positions)}
+
+    def pass_second(self, venue: VenueDriver | None) -> None:
+        """Let a second pass at the venue: the unit of the coarsest clock."""
+        if venue is None or not has_method(venue, "advance"):
+            time.sleep(1.1)
+        else:
+            venue.advance(1)
 
     def wait_until(
         self, venue: VenueDriver | None, read: Callable[[], T], holds: Callable[[T], bool]

@@ -68,7 +68,12 @@ class DeskCases(Cases):
         order = desk.submit(self.request(**{"qty": 4, **fields}))
         driver.advance(1)
         desk.sync(order=order)
-        return desk.book.order(order)
+        now = desk.book.order(order)
+        assert not now.is_final, (
+            f"a buy of {now.symbol} at {self.resting_price} is {now.status}: a buy of `symbol` or "
+            "`other_symbol` at `resting_price` has to rest"
+        )
+        return now
 
     def assert_reconciled(self, desk: Desk, driver: VenueDriver) -> None:
         """Check that a later reconciliation is in sync and a second one writes no entries."""

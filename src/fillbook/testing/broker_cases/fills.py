@@ -10,6 +10,8 @@ from fillbook.testing.broker_cases.base import EPOCH, Cases
 from fillbook.testing.venue_driver import VenueDriver
 
 _S = m.OrderStatus
+#: What a buy may cost in all, as a multiple of its value.
+_FEES_MAX = Decimal("1.05")
 
 
 class FillCases(Cases):
@@ -190,6 +192,32 @@ class FillCases(Cases):
         order = self.place(broker, qty=qty)
         driver.advance(1)
         return order.broker_order_id
+
+    def test_b068_a_buy_is_paid_from_the_cash(self, broker: Broker, driver: VenueDriver) -> None:
+        before = self.observed(broker.account()).cash
+        bought = self._buy(broker, driver, "7")
+        paid = before - self.observed(broker.account()).cash
+        assert bought.avg_price is not None
+        value = bought.avg_price * 7
+        assert value <= paid <= value * _FEES_MAX, (
+            f"7 units at {bought.avg_price} took {paid} of the cash"
+        )
+        [held] = [x for x in self.read_pages(broker.positions) if x.symbol == self.symbol]
+        cost = held.avg_price
+        assert cost is None or bought.avg_price <= cost <= bought.avg_price * _FEES_MAX, (
+            f"a position bought at {bought.avg_price} has the cost per unit {cost}"
+        )
+
+    def test_b069_a_filled_order_is_among_all_orders(
+        self, broker: Broker, driver: VenueDriver
+    ) -> None:
+        bought = self._buy(broker, driver, "1")
+        assert bought.created_at is not None
+        query = m.OrderQuery(m.OrderScope.ALL, m.moment(bought.created_at))
+        rows = self.read_pages(lambda page: broker.orders(query, page))
+        assert bought.broker_order_id in [row.broker_order_id for row in rows], (
+            "the list of `OrderScope.ALL` lacks a filled order; it has orders of every status"
+        )
 
     def _buy(self, broker: Broker, driver: VenueDriver, qty: str) -> m.OrderReport:
         order = self.place(broker, qty=qty, limit_price=None)

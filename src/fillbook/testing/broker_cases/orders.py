@@ -181,6 +181,7 @@ class OrderCases(Cases):
     ) -> None:
         self.require(broker.capabilities.clocked, "a clock on its reports")
         order = self.place(broker)
+        self.pass_second(venue)
         end = self._cancel_and_wait(broker, venue, order)
         assert order.clock is not None
         assert end.clock is not None
@@ -193,6 +194,17 @@ class OrderCases(Cases):
         self.require(broker.capabilities.history, "history")
         rows = self.read_pages(lambda page: broker.executions(EPOCH, page))
         assert order.broker_order_id not in [row.broker_order_id for row in rows]
+
+    def test_b048_a_canceled_order_is_among_all_orders(
+        self, broker: Broker, venue: VenueDriver | None
+    ) -> None:
+        order = self._cancel(broker, venue)
+        assert order.created_at is not None
+        query = m.OrderQuery(m.OrderScope.ALL, m.moment(order.created_at))
+        rows = self.read_pages(lambda page: broker.orders(query, page))
+        assert order.broker_order_id in [row.broker_order_id for row in rows], (
+            "the list of `OrderScope.ALL` lacks a canceled order; it has orders of every status"
+        )
 
     def _cancel(self, broker: Broker, venue: VenueDriver | None) -> m.OrderReport:
         return self._cancel_and_wait(broker, venue, self.place(broker))
