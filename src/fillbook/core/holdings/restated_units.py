@@ -25,6 +25,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.model import ZERO
+from fillbook.model.journal.overlay import RecordReader
 
 _FLAT: Final = m.Holding()
 #: Quantities that do not end are cut to this step; no broker's have more than 30 places.
@@ -65,6 +66,19 @@ def restated_qty(held: Decimal, move: m.Movement) -> Decimal | None:
     after = held + move.qty
     # A split leaves something of every position, unless it pays for all of it.
     return after if after * held > 0 or (not after and move.cash) else None
+
+
+def split_ratio(row: m.Movement) -> Decimal | None:
+    """Return the new units per old unit of a split; None: it is not known."""
+    if row.ratio is None and row.qty and row.from_qty:
+        return abs(row.qty / row.from_qty)
+    return row.ratio
+
+
+def splits_of(records: RecordReader, held: str) -> list[tuple[m.Movement, Decimal]]:
+    """Return the splits of a position whose new units per old unit are known, with those."""
+    rows = ((x, split_ratio(x)) for x in records.find(m.Movement, "restated", held))
+    return [(x, ratio) for x, ratio in rows if ratio is not None]
 
 
 def unmatched_qty(held: Decimal, move: m.Movement) -> Decimal:

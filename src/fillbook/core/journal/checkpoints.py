@@ -18,6 +18,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core import position
+from fillbook.core.holdings.action_keys import is_of_action
 from fillbook.core.journal.draft import Draft
 from fillbook.model import ZERO
 
@@ -25,7 +26,6 @@ from fillbook.model import ZERO
 MoveOrder = tuple[m.Timestamp, m.MoveKind, Decimal, str]
 #: A checkpoint is closed at this number of movements; above twice of it, it is split.
 LENGTH: Final = 64
-_ACTION: Final = "action/"
 
 
 def fold_in(draft: Draft, symbol: str, gone: Iterable[m.Movement], new: list[m.Movement]) -> None:
@@ -37,11 +37,6 @@ def fold_in(draft: Draft, symbol: str, gone: Iterable[m.Movement], new: list[m.M
         _append(draft, latest, held, new)
     else:
         _refold(draft, latest, gone, new)
-
-
-def source_of(symbol: str) -> str:
-    """Return the owner of the movements that depend on the parts of *symbol*."""
-    return f"from/{symbol}"
 
 
 def position_before(draft: Draft, symbol: str, order: MoveOrder) -> m.Position:
@@ -67,16 +62,6 @@ def _chapters_since(draft: Draft, symbol: str, order: MoveOrder) -> list[m.Chapt
     while chapters and chapters[0].number and not _begins_before(chapters[0], order):
         chapters.insert(0, draft.need(m.Chapter, f"{symbol}/{chapters[0].number - 1}"))
     return chapters
-
-
-def is_of_action(key: str) -> bool:
-    """Return whether a movement of that key is of a corporate action."""
-    return key.startswith(_ACTION)
-
-
-def action_key(*names: str) -> str:
-    """Return the key of a movement of a corporate action."""
-    return _ACTION + "/".join(names)
 
 
 def _note_refolded(draft: Draft, symbol: str, first: m.Movement) -> None:

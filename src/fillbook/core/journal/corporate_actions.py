@@ -28,7 +28,8 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.holdings import restated_units, split_rows
+from fillbook.core.checks import moved_protections
+from fillbook.core.holdings import action_keys, restated_units, split_rows
 from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
@@ -66,6 +67,9 @@ def post(draft: Draft, group: str) -> None:
     added = [x for key, x in new.items() if old.get(key) != x]
     if gone or added:
         replace_movements(draft, gone, added)
+    for x in added:
+        for alert in moved_protections.unprotected(draft, x, old.get(x.key)):
+            draft.emit(m.EventKind.ALERT, symbol=x.symbol, alert=alert)
 
 
 def follow(draft: Draft) -> None:
@@ -73,17 +77,17 @@ def follow(draft: Draft) -> None:
     derived: dict[str, int] = defaultdict(int)
     while draft.refolded:
         symbol, first = draft.refolded.popitem()
-        dependent = draft.find(m.Movement, "owner", checkpoints.source_of(symbol))
+        dependent = draft.find(m.Movement, "owner", action_keys.source_of(symbol))
         # A dated action of the same day may be after what has changed.
         later = (x for x in dependent if m.moment(x.at) + _DAY > m.moment(first))
-        for group in sorted({x.key.split("/", 2)[1] for x in later}):
+        for group in sorted({action_keys.group_of(x.key) for x in later}):
             derived[group] += 1
             if derived[group] <= _DERIVED_MAX:
                 post(draft, group)
 
 
 def _key(group: str, symbol: str) -> str:
-    return checkpoints.action_key(group, symbol)
+    return action_keys.action_key(group, symbol)
 
 
 def _split_key(group: str, symbol: str, number: int) -> str:
@@ -98,7 +102,7 @@ def _keys(group: str, symbol: str, rows: int) -> list[str]:
 
 
 def _source_key(group: str, symbol: str) -> str:
-    return checkpoints.action_key(group, "source", symbol)
+    return action_keys.action_key(group, "source", symbol)
 
 
 @m.exact
@@ -148,7 +152,7 @@ def _renamed(
             key=_source_key(group, name),
             qty=ZERO,
             ratio=Decimal(1),
-            owner=checkpoints.source_of(move.symbol),
+            owner=action_keys.source_of(move.symbol),
         )
 
 
@@ -263,7 +267,7 @@ def _restated(move: m.Movement, each: Units, cash: Decimal | None) -> m.Movement
     One row that removes and one that adds say which units became which.  Of more rows, which no
     moment of the day fits, only the sum is known, and each part has its share of it.
     """
-    move = evolve(move, owner=checkpoints.source_of(move.symbol))
+    move = evolve(move, owner=action_keys.source_of(move.symbol))
     signs = [x.qty > 0 for x in each.rows if x.qty]
     if sorted(signs) == [False, True] and not (each.ratio and each.beside_ratio):
         return evolve(move, qty=each.added, from_qty=each.removed, cash=cash)
@@ -308,7 +312,7 @@ def _assigned(draft: Draft, group: str, moved: dict[str, Units]) -> Iterator[m.M
         before = checkpoints.position_before(draft, source, (at, m.MoveKind.RATIO, ZERO, ""))
         holders = [holder for holder, part in before.by_strategy if part.qty]
         strategy = holders[0] if len(holders) == 1 else ""
-        owner = checkpoints.source_of(source)
+        owner = action_keys.source_of(source)
         yield evolve(move, strategy=strategy or None, owner=owner)
 
 
@@ -328,11 +332,11 @@ def _exchanged(
         move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
         move = evolve(move, from_qty=out.qty, follows_cost=follows, cash=cash if follows else None)
         yield evolve(
-            _received(draft, move, out.symbol, out.at), owner=checkpoints.source_of(source)
+            _received(draft, move, out.symbol, out.at), owner=action_keys.source_of(source)
         )
         source = move.symbol
     # Which of them ends depends on what was held of each: each has an owner that derives this.
-    out = evolve(out, owner=checkpoints.source_of(source)) if others else out
+    out = evolve(out, owner=action_keys.source_of(source)) if others else out
     yield evolve(out, cash=None if others else cash)
 
 
@@ -361,11 +365,11 @@ def _exchanged_together(draft: Draft, group: str, moved: dict[str, Units]) -> It
         elif name in ended:
             next_one = before[ended[ended.index(name) - 1]].symbol
             move = _base(draft, group, name, each, m.MoveKind.REMOVED)
-            yield evolve(move, owner=checkpoints.source_of(next_one))
+            yield evolve(move, owner=action_keys.source_of(next_one))
         else:
             move = _base(draft, group, name, each, m.MoveKind.RECEIVED)
             parts = restated_units.received_parts(move, first)
-            yield evolve(move, owner=checkpoints.source_of(first.symbol), parts=parts)
+            yield evolve(move, owner=action_keys.source_of(first.symbol), parts=parts)
 
 
 def _ended(
@@ -391,5 +395,5 @@ def _received(draft: Draft, move: m.Movement, source: str, at: m.Timestamp) -> m
     before = checkpoints.position_before(draft, source, (at, m.MoveKind.REMOVED, ZERO, ""))
     parts = restated_units.received_parts(move, before)
     unmatched = -move.from_qty - before.qty if move.from_qty else ZERO
-    owner = checkpoints.source_of(source)
+    owner = action_keys.source_of(source)
     return evolve(move, owner=owner, parts=parts, unmatched=unmatched)

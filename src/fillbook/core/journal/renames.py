@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.journal import checkpoints
+from fillbook.core.holdings import action_keys
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.evidence_posting import replace_movements, update_order
 from fillbook.core.symbol_names import is_later, resolve
@@ -92,6 +92,6 @@ def _move_movements(draft: Draft, old: str, new: str, at: m.Timestamp) -> None:
         if x.kind is not m.MoveKind.ANCHOR or x.qty or x.at < at
     ]
     replace_movements(draft, moved, [evolve(x, symbol=new) for x in moved])
-    followers = draft.find(m.Movement, "owner", checkpoints.source_of(old))
+    followers = draft.find(m.Movement, "owner", action_keys.source_of(old))
     for x in followers:
-        draft.put(evolve(x, owner=checkpoints.source_of(new)))
+        draft.put(evolve(x, owner=action_keys.source_of(new)))

@@ -9,7 +9,7 @@ the process stops, the next pass finds what has no exit.  Other half: `core.plan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -19,6 +19,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
+from fillbook.core.checks import moved_protections
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
 from fillbook.core.plans import breach, exit_orders, exit_triggers, exits
@@ -78,7 +79,8 @@ class Exits:
         self._clock = clock
         self._age_max = period_of(settings.limits.snapshot_age_max_s)
         self._quotes: dict[str, deque[m.Quote]] = {}
-        self._alerted: dict[str, tuple[str, timedelta]] = {}
+        #: By protection: its symbol, and the cover that was alerted last, and when.
+        self._alerted: dict[str, tuple[str, str, timedelta]] = {}
         self._unknown: dict[str, str] = {}
         #: By occasion, and whether the part was closed: the refusals, and until when it waits.
         self._retries: dict[tuple[str, bool], tuple[int, timedelta]] = {}
@@ -91,8 +93,11 @@ class Exits:
     def run(self) -> None:
         """Compare the exits of every protection, and carry out what is missing."""
         with self._recorder.store.read() as reader:
-            symbols = sorted({x.symbol for x in reader.all(m.Protection)})
+            known = reader.all(m.Protection)
+        symbols = sorted({x.symbol for x in known})
         self._compare(symbols)
+        for key in sorted(self._alerted.keys() - {x.key for x in known}):
+            self._resolve(key)  # it ended, or its symbol has another name
         if symbols:
             self._agenda.put("plans", timedelta())
 
@@ -199,7 +204,7 @@ class Exits:
             tries = self._retries.get(key, (0, now))[0] + 1
             delay = life.retry_delay(tries) if failure.transient else IMPOSSIBLE_PERIOD
             self._retries[key] = (tries, now + delay)
-            self._agenda.put("exits", now + delay)
+            self._agenda.put("exits", now + min(delay, PERIOD))  # it is of every symbol
             if not failure.transient:
                 self._alert_impossible(protection, failure.why)
         if protection.is_covered:
@@ -239,13 +244,7 @@ class Exits:
                 if known is None or known.number != protection.number:
                     return None  # it was ended or set anew meanwhile
                 if verdict.ended:
-                    ended = m.ProtectionEnded(
-                        protection.symbol,
-                        protection.strategy,
-                        verdict.ended,
-                        cooldown_of(transaction.reader, known),
-                    )
-                    transaction.record(ended)
+                    transaction.record(*_ending(transaction.reader, known, verdict.ended))
                     return None
                 transaction.record(m.ProtectionSet(protection))
         return None if plan is None else self._make(plan)
@@ -287,10 +286,8 @@ class Exits:
         is_excess = is_excess or verdict.has_excess
         # Without a stop in the policy a missing exit is no risk; one that is too many is.
         is_risk = protection.policy.has_stop or is_excess
-        if protection.is_covered or since is None or not is_risk:
-            if self._alerted.pop(protection.key, None) is not None:
-                ended = watch.resolved_alert(m.AlertKind.NAKED, protection.symbol)
-                self._recorder.record(m.Alerted(ended))
+        if verdict.ended or protection.is_covered or since is None or not is_risk:
+            self._resolve(protection.key)
             return
         session = context.session
         could_trade = context.is_open or (
@@ -305,6 +302,13 @@ class Exits:
                 "See `fillbook plans` and `fillbook positions`"
             )
             self._alert_once(protection, text)
+
+    def _resolve(self, key: str) -> None:
+        """Say that no part of a symbol lacks its exits any more, if the last one has ended."""
+        symbol, *_ = self._alerted.pop(key, ("", "", timedelta()))
+        if symbol and symbol not in {x for x, *_ in self._alerted.values()}:
+            ended = watch.resolved_alert(m.AlertKind.NAKED, symbol)
+            self._recorder.record(m.Alerted(ended))
 
     def _alert_unknown(self, protection: m.Protection, context: ExitContext) -> None:
         """Alert once which rules of a policy cannot be applied; the cover says it meanwhile."""
@@ -327,10 +331,25 @@ class Exits:
 
     def _alert_once(self, protection: m.Protection, text: str) -> None:
         now = self._clock.elapsed()
-        said, at = self._alerted.get(protection.key, ("", -ALERT_PERIOD))
+        _, said, at = self._alerted.get(protection.key, ("", "", -ALERT_PERIOD))
         if said != protection.cover or now - at >= ALERT_PERIOD:
-            self._alerted[protection.key] = (protection.cover, now)
+            self._alerted[protection.key] = (protection.symbol, protection.cover, now)
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
+
+
+def _ending(reader: Reader, protection: m.Protection, why: str) -> Iterator[m.Entry]:
+    """Yield the entries that end a protection; it goes on for what its units became."""
+    found = moved_protections.successors(reader, protection)
+    names = dict.fromkeys(x.symbol for x in found if x.symbol != protection.symbol)
+    if names:
+        why = f"its units became {' and '.join(names)}"
+    cooldown = cooldown_of(reader, protection)
+    yield m.ProtectionEnded(protection.symbol, protection.strategy, why, cooldown)
+    for x in found:
+        if x.protection is not None:
+            yield m.ProtectionSet(x.protection)
+        if x.text:
+            yield m.Alerted(m.Alert(m.AlertKind.EXIT_CHANGED, x.symbol, x.text))
 
 
 def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:

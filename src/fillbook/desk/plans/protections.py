@@ -17,6 +17,8 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import cooldown_of
+from fillbook.core.holdings.action_keys import is_of_action
+from fillbook.core.plans.exit_orders import trip_of
 from fillbook.core.plans.exit_triggers import sentence_of_impossible
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
@@ -223,22 +225,27 @@ class Protections:
             return
         with self._recorder.transaction() as transaction:
             reader = transaction.reader
+            known = reader.all(m.Protection)
+            keys = {x.key for x in known}
+            # A protection of units that were exchanged follows its round trip.
+            ended = {(x.strategy, x.opened_by) for x in known if not _is_held(reader, x)}
             for position in reader.all(m.Position):
                 for strategy, part in position.by_strategy:
                     symbol = _traded_symbol(reader, position.symbol, part)
-                    if symbol is None or not part.qty:
+                    is_known = (strategy, trip_of(part)) in ended or f"{symbol}/{strategy}" in keys
+                    if symbol is None or not part.qty or is_known:
                         continue
-                    if reader.get(m.Protection, f"{symbol}/{strategy}") is None:
-                        is_new = part.opened_at is not None and part.opened_at >= since
-                        new = m.Protection(
-                            symbol=symbol,
-                            strategy=strategy,
-                            policy=self._policy,
-                            approved=is_new,
-                            applied=is_new,
-                            set_at=transaction.at,
-                        )
-                        transaction.record(m.ProtectionSet(new))
+                    is_late = part.opened_at is not None and part.opened_at >= since
+                    is_new = is_late and _is_entered(part)
+                    new = m.Protection(
+                        symbol=symbol,
+                        strategy=strategy,
+                        policy=self._policy,
+                        approved=is_new,
+                        applied=is_new,
+                        set_at=transaction.at,
+                    )
+                    transaction.record(m.ProtectionSet(new))
 
     def _begin_policy(self, policy: m.ExitPolicy) -> m.Timestamp:
         """Return since when *policy* holds: since it was first set, or last changed."""
@@ -260,13 +267,23 @@ def _one_of(strategies: Iterable[str]) -> str:
 
 
 def _traded_symbol(reader: Reader, held: str, part: m.Holding) -> str | None:
-    """Return the symbol of the order of ours that opened a part; None: none of ours did."""
-    if _is_opening(part):
+    """Return the symbol by which a part is traded; None: no order of ours opened it."""
+    if not _is_entered(part):
         return held
     record = opening_order(reader, part.opened_by or "")
-    return None if record is None else record.terms.symbol
+    if record is None:
+        return None
+    symbol = record.terms.symbol
+    return symbol if pairs.holding_of(reader, symbol) == held else held  # units that came for it
 
 
-def _is_opening(part: m.Holding) -> bool:
-    """Whether a part was held at the first sync."""
-    return (part.opened_by or "").startswith("anchor")
+def _is_held(reader: Reader, protection: m.Protection) -> bool:
+    position = reader.get(m.Position, pairs.holding_of(reader, protection.symbol))
+    part = None if position is None else dict(position.by_strategy).get(protection.strategy)
+    return part is not None and bool(part.qty)
+
+
+def _is_entered(part: m.Holding) -> bool:
+    """Whether trades opened a part, not a balance that was adopted or a corporate action."""
+    opened_by = part.opened_by or ""
+    return not (opened_by.startswith("anchor") or is_of_action(opened_by))

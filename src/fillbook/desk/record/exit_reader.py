@@ -12,6 +12,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import exits_placed
+from fillbook.core.holdings.restated_units import splits_of
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
 from fillbook.core.plans import breach
@@ -77,7 +78,7 @@ def exit_context(
         least=_least_leaves(reader, records),
         unsent=frozenset(x.client_order_id for x in records if _is_cancel_unsent(x)),
         fixed=frozenset(x.client_order_id for x in records if _is_fixed(x)),
-        restated=_restated(reader, held),
+        restated=tuple((x.at, ratio) for x, ratio in splits_of(reader, held)),
         expires=_expires(reader, records),
         differs=max(differences, key=abs, default=None),
         is_settled=_is_settled(records, now, capabilities.account_lag),
@@ -133,23 +134,6 @@ def plan_of(reader: Reader, record: m.OrderRecord, kind: m.PlanKind) -> m.Plan |
         return None
     plan = reader.get(m.Plan, key.removeprefix(m.PLAN_KEY).rpartition("/")[0])
     return plan if plan is not None and plan.kind is kind else None
-
-
-def split_ratio(row: m.Movement) -> Decimal | None:
-    """Return the new units per old unit of a split; None: it is not known."""
-    if row.ratio is None and row.qty and row.from_qty:
-        return abs(row.qty / row.from_qty)
-    return row.ratio
-
-
-def _restated(reader: Reader, held: str) -> tuple[tuple[m.Timestamp, Decimal], ...]:
-    """Return the splits of a position: the time, and the new units per old unit."""
-    rows = []
-    for row in reader.find(m.Movement, "restated", held):
-        ratio = split_ratio(row)
-        if ratio is not None:
-            rows.append((row.at, ratio))
-    return tuple(rows)
 
 
 def _least_leaves(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, Decimal]:

@@ -13,9 +13,10 @@ from typing import Final
 
 from fillbook import model as m
 from fillbook.core import pairs
+from fillbook.core.holdings.restated_units import split_ratio
 from fillbook.core.plans.catch_up import AccountFill, SymbolFacts
 from fillbook.desk.record.cells.open_differences import position_differences
-from fillbook.desk.record.exit_reader import plan_of, split_ratio
+from fillbook.desk.record.exit_reader import plan_of
 from fillbook.model.orders.order import may_fill
 from fillbook.store import Reader
 
