@@ -183,6 +183,22 @@ def test_an_unknown_symbol_is_denied_after_the_broker_reports_it():
     assert bench.sent["submit"] == 0
 
 
+def test_a_misspelt_symbol_is_denied_with_the_listed_ones_that_are_spelt_like_it():
+    """The order that was denied makes the symbol no more known, and the list is read once a day."""
+    bench = Bench()
+    with pytest.raises(fb.Denied, match="does not list APPL: check the symbol; similar: AAPL"):
+        bench.desk.buy("APPL", qty=1)
+    asked = bench.sent["instruments"]
+    for call in (bench.desk.book.position, bench.desk.close_position):
+        with pytest.raises(fb.UnknownSymbol, match=r"APPL is in neither .*; similar: AAPL"):
+            call("APPL")
+    with pytest.raises(fb.UnknownSymbol, match="similar: AAPL"):
+        bench.desk.protect("APPL", stop_loss="8%")
+    with pytest.raises(fb.Denied, match="similar: BTC/USD"):
+        bench.desk.buy("BTC/USDD", qty=1)
+    assert bench.sent["instruments"] == asked
+
+
 def test_a_naive_time_is_refused():
     """Its time zone is unknown."""
     with pytest.raises(fb.InvalidValue):

@@ -10,7 +10,7 @@ Other halves: `core.journal.renames`, which writes the names, `desk.link.symbols
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Final
@@ -25,6 +25,8 @@ from fillbook.model.journal.overlay import RecordReader
 
 #: A broker may use a former name for so long.  What bears it later is another instrument.
 RENAME_LAG: Final = timedelta(days=5)
+#: So many similar names are compared by their letters.
+_CLOSE: Final = 50
 
 
 def resolve(records: RecordReader, name: str, at: m.Timestamp | None = None) -> str:
@@ -51,20 +53,35 @@ def is_later(former: m.SymbolName, at: m.Timestamp) -> bool:
 
 def is_known(records: RecordReader, symbol: str) -> bool:
     """Return whether the record has anything of *symbol*, or the broker has listed it."""
+    orders = records.find(m.OrderRecord, "symbol", symbol)
     return (
         records.get(m.Position, pairs.holding_of(records, symbol)) is not None
         or records.get(m.Instrument, symbol) is not None
-        or bool(records.find(m.OrderRecord, "symbol", symbol))
+        or any(x.order.status is not m.OrderStatus.DENIED for x in orders)
     )
 
 
-def unknown_symbol(records: RecordReader, symbol: str) -> UnknownSymbol:
-    """Return the error for a symbol that is in no record, with the similar ones that are."""
-    known = {x.symbol for x in records.all(m.Position)}
+def similar_to(symbol: str, names: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return at most three of *names* that are spelt like *symbol*, the most similar first.
+
+    Those of the same letters come first: of APPL, AAPL is before APP.
+    """
+    found = get_close_matches(symbol, sorted(set(names)), n=_CLOSE)
+    return tuple(sorted(found, key=lambda name: set(name) != set(symbol))[:3])
+
+
+def sentence_of_similar(names: Sequence[str]) -> str:
+    """Return the end of a message about a symbol that is not listed; ``""``: nothing is similar."""
+    return f"; similar: {', '.join(names)}" if names else ""
+
+
+def unknown_symbol(records: RecordReader, symbol: str, listed: Iterable[str] = ()) -> UnknownSymbol:
+    """Return the error for an unknown symbol, with similar ones of the record and of *listed*."""
+    known = {x.symbol for x in records.all(m.Position)}.union(listed)
     known |= {x.symbol for x in records.all(m.Instrument)}
     known |= {x.name for x in records.all(m.SymbolName) if x.name == x.name.upper()}
-    found = ", ".join(get_close_matches(symbol, sorted(known), n=3))
-    hint = f"; similar: {found}" if found else ""
+    hint = sentence_of_similar(similar_to(symbol, known))
     return UnknownSymbol(
         f"{symbol} is in neither the record nor the broker's list: check the symbol{hint}"
     )

@@ -94,6 +94,8 @@ class Absent:
     """The broker's own text."""
     rate_limit: RateLimit | None = None
     """The request budget in the reply; None: the broker reports none."""
+    similar: tuple[str, ...] = ()
+    """Of an instrument: listed symbols that are spelt like it, the most similar first."""
 
 
 Read = Observed[T_co] | NotObserved

@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core import checks
+from fillbook.core import checks, symbol_names
+from fillbook.core.checks import broker_rules
 from tests.core.checks.contexts import (
     A_PART,
     A_STOP,
@@ -31,7 +32,7 @@ from tests.core.checks.contexts import (
     order,
     session,
 )
-from tests.core.records import pair_of, request
+from tests.core.records import Records, intended, pair_of, request
 
 OPEN = evolve(ACCOUNT, blocked=())
 IN_DOLLARS = {"account": OPEN}
@@ -287,3 +288,33 @@ def test_advice_that_the_broker_would_reject_is_not_given():
         "open orders reserve 0.0498. `fillbook close BTC/USD --qty 0.001` (close_position) cancels "
         "these orders first, and places the exits of the rest again"
     )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "similar"),
+    [
+        ("APPL", ("AAPL", "APP", "APPN")),
+        ("MSTF", ("MSFT",)),
+        ("BTC/USDD", ("BTC/USD",)),
+        ("ZZZZ", ()),
+    ],
+)
+def test_a_symbol_that_is_not_listed_has_the_listed_ones_of_its_letters(symbol, similar):
+    listed = ["AAPL", "APP", "APPF", "APPN", "BTC/USD", "GME", "MSFT"]
+    found = symbol_names.similar_to(symbol, listed)
+    assert found == similar
+    absent = a_context(instrument=m.Absent(similar=found))
+    reason = broker_rules.tradable(request(symbol=symbol), absent)
+    hint = f"; similar: {', '.join(similar)}" if similar else ""
+    assert reason.message == f"the broker does not list {symbol}: check the symbol{hint}"
+
+
+def test_a_denied_order_makes_its_symbol_no_more_known():
+    records = Records()
+    records.take(intended("c1", symbol="APPL"))
+    records.take(intended("c2", symbol="AAPL"))
+    records.take(m.IntentDenied("c1", "the broker does not list APPL"))
+    assert not symbol_names.is_known(records, "APPL")
+    assert symbol_names.is_known(records, "AAPL")
+    error = symbol_names.unknown_symbol(records, "APPL", ["AAPL"])
+    assert str(error).endswith("check the symbol; similar: AAPL")

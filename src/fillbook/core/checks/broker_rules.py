@@ -17,6 +17,7 @@ from fillbook import model as m
 from fillbook.core.checks.context import CheckContext
 from fillbook.core.checks.figures import is_wide, quote_money
 from fillbook.core.checks.rounding import tick_size
+from fillbook.core.symbol_names import sentence_of_similar
 from fillbook.model import Reason, ReasonCode
 
 _IMMEDIATE: Final = frozenset({m.TimeInForce.IOC, m.TimeInForce.FOK})
@@ -126,7 +127,8 @@ def tradable(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     """Deny an instrument that is unknown or not tradable, a fraction, or a short sale."""
     symbol, listed = request.symbol, context.listed
     if isinstance(context.instrument, m.Absent):
-        message = f"the broker does not list {symbol}: check the symbol"
+        hint = sentence_of_similar(context.instrument.similar)
+        message = f"the broker does not list {symbol}: check the symbol{hint}"
         return Reason(ReasonCode.UNKNOWN_SYMBOL, message)
     if listed is None:
         return None

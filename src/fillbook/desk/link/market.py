@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from attrs import evolve
@@ -20,7 +21,7 @@ from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks.risk import period_of
-from fillbook.core.symbol_names import resolve
+from fillbook.core.symbol_names import resolve, similar_to
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.record.recorder import Recorder
 from fillbook.desk.record.settings import Settings
@@ -43,6 +44,8 @@ class Market:
         self._quote_age_max = period_of(settings.limits.quote_age_max_s)
         #: By name: the day, the instrument, and whether it is recorded.
         self._instruments: dict[str, tuple[date, m.Instrument, bool]] = {}
+        #: The day, and every symbol that the broker lists; they are read for a message only.
+        self._symbols: tuple[date | None, frozenset[str]] = (None, frozenset())
         self._calendar: tuple[date, tuple[m.Session, ...]] | None = None
 
     def instrument(self, symbol: str, *, write: bool = True) -> m.Instrument | m.Absent | None:
@@ -60,7 +63,7 @@ class Market:
                 "instrument", lambda: self._gateway.broker.instrument(symbol)
             )
             if isinstance(answer, m.Absent):
-                return answer
+                return evolve(answer, similar=similar_to(symbol, self._listed()))
             if isinstance(answer, m.NotObserved):
                 return self._recorded_instrument(symbol)
             listed = answer.value
@@ -69,6 +72,18 @@ class Market:
         for name in {symbol, listed.symbol}:
             self._instruments[name] = (today, listed, write)
         return listed
+
+    def _listed(self) -> frozenset[str]:
+        """Return the symbols that the broker lists, read once a day; none: it has no list."""
+        today, broker = self._clock.now().date(), self._gateway.broker
+        if broker.capabilities.instruments and self._symbols[0] != today:
+            found = set[str]()
+            for kind in (m.AssetClass.EQUITY, m.AssetClass.CRYPTO):
+                answer = self._gateway.pages("instruments", partial(broker.instruments, kind))
+                if isinstance(answer, m.Observed):
+                    found |= {x.symbol for x in answer.value if x.tradable}
+            self._symbols = (today, frozenset(found))
+        return self._symbols[1]
 
     def now(self) -> m.Timestamp:
         """Return the time of our clock."""

@@ -68,9 +68,10 @@ class Symbols:
         with self._store.read() as reader:
             if symbol_names.is_known(reader, symbol):
                 return symbol
-            error = symbol_names.unknown_symbol(reader, symbol)
-        if isinstance(self._market.instrument(symbol, write=False), m.Absent):
-            raise error
+        listed = self._market.instrument(symbol, write=False)
+        if isinstance(listed, m.Absent):
+            with self._store.read() as reader:
+                raise symbol_names.unknown_symbol(reader, symbol, listed.similar)
         return symbol
 
     def is_unknown(self, name: str) -> bool:
