@@ -84,9 +84,9 @@ class OrderReport:
     legs: tuple[OrderReport, ...] = ()
     """The exits that the broker created for it."""
     executions: tuple[Execution, ...] = ()
-    """Fills of this id, in streamed reports."""
+    """Fills of this id: the one of an event, or those that a reply lists."""
     busts: tuple[TradeBust, ...] = ()
-    """Busts of this id, in streamed reports."""
+    """Busts of this id: the one of an event, or those that a reply lists."""
 
 
 class OrderScope(StrEnum):
