@@ -235,7 +235,7 @@ def test_of_two_reports_of_a_bust_the_more_complete_counts():
     assert records.take(bust("f1", 5, at=LATER))
 
 
-def test_a_report_nests_executions_and_voids():
+def test_a_report_nests_executions_and_busts():
     known = bust("f1").bust
     nested = report("new", 5, "9", executions=(fill("f1", 5, 9, cum=5).execution,), busts=(known,))
     assert made(*SENT, nested).order().filled_qty == 0
