@@ -10,10 +10,12 @@ import pytest
 
 from fillbook import codec
 from fillbook import model as m
-from fillbook.web import openapi
+from fillbook.web import app, openapi
 from fillbook.web.routes import BASE, ENDPOINTS
 from fillbook.web.schema import Schemas
-from tests.web.client import traded
+from tests.scenarios.brokers.test_spot import Bot
+from tests.web.client import BASE as OF_BOOK
+from tests.web.client import ask, traded
 
 DOCUMENT = openapi.document("0")
 
@@ -99,6 +101,32 @@ def test_a_team_sees_its_own_part_of_a_position(served):
         ("trend", "10"),
         ("value", "5"),
     }
+
+
+def test_a_part_that_is_flat_with_a_realized_pnl_is_a_row():
+    """As in `fillbook positions`: the parts sum to the position."""
+    served = traded()
+    served.bench.exchange.quote("AAPL", "190.00", "190.02")
+    served.bench.desk.sell("AAPL", qty=10, strategy="trend")
+    served.bench.pass_(30)
+    rows = served.get("positions", served.token("read", "account")).json["items"]
+    shown = [(x.get("strategy"), x["qty"], x["realized"]) for x in rows]
+    assert shown == [(None, "5", "29.80"), ("trend", "0", "29.80"), ("value", "5", "0")]
+
+
+def test_a_position_names_the_symbols_whose_protections_are_of_it():
+    """A pair is protected as BTC/EUR and held as BTC."""
+    bot = Bot()
+    bot.desk.buy("BTC-EUR", qty="0.01", limit_price=56_000, strategy="s")
+    bot.desk.protect("BTC-EUR", strategy="s", stop_price=40_000)
+    application = app(bot.desk.book._store, anonymous=True, clock=bot.clock)
+    rows, protections = (
+        ask(application, "GET", f"{OF_BOOK}/{path}").json["items"]
+        for path in ("positions", "protections")
+    )
+    (own,) = [x for x in rows if x.get("strategy") == "s"]
+    assert (own["symbol"], protections[0]["symbol"]) == ("BTC", "BTC-EUR")
+    assert "BTC-EUR" in own["protected_as"]
 
 
 def test_a_team_sees_only_its_own_rows_everywhere(served):

@@ -89,7 +89,11 @@ def positions(
         show,
         json=json,
         csv=csv,
-        document={"positions": found, "protections": [x for _, x in cover]},
+        document={
+            "positions": found,
+            "protections": [x for _, x in cover],
+            "held_as": [symbol for symbol, _ in cover],  # the position of each protection
+        },
         currency=status.currency,
     )
 

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from fillbook import errors
 from fillbook import model as m
+from fillbook.core.pairs import symbols_held_as
 from fillbook.desk.record import desk_report
 from fillbook.model.account.instruction import AccountInstruction
 from fillbook.model.account.token import Scope, TokenCreated
@@ -94,7 +95,10 @@ def _rows(call: Call, read: Callable[..., list[Any]]) -> Answer:
 def positions(call: Call) -> Answer:
     """Positions: of the account, and by strategy; a token of strategies sees its own parts."""
     wanted = call.strategies
-    rows = [row for position in call.book.positions() for row in position_rows(position)]
+    found = call.book.positions()
+    with call.store.read() as reader:
+        symbols = {x.symbol: symbols_held_as(reader, x.symbol) for x in found}
+    rows = [row for x in found for row in position_rows(x, symbols[x.symbol])]
     return items([x for x in rows if wanted is None or x.strategy in wanted])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from attrs import frozen
@@ -25,8 +26,9 @@ class PositionRow:
     """
     A position of the account (`strategy` None), or one strategy's part of it (``""``: of none).
 
-    The realized P&L of the account is the sum of its parts, also of those that are flat now; its
-    average cost is pooled.
+    The realized P&L of the account is the sum of its parts, also of those that are flat now, which
+    are rows if they have any; its average cost is pooled.
+    `protected_as` are the symbols whose protections are of this position, as BTC/USD is of BTC.
     `qty` is in signed base units; `avg_price` per unit, `cost` and `realized` are in `currency`
     (None: the account's); a figure is None if a part of it is unknown.
     """
@@ -40,6 +42,7 @@ class PositionRow:
     fees: Decimal
     currency: str | None = None
     opened_at: m.Timestamp | None = None
+    protected_as: tuple[str, ...] = ()
 
 
 @frozen
@@ -78,9 +81,9 @@ class AuditRow:
     entry: m.Entry
 
 
-def position_rows(position: m.Position) -> list[PositionRow]:
+def position_rows(position: m.Position, protected_as: Sequence[str]) -> list[PositionRow]:
     """Return the rows of a position: the account's first, then the parts."""
-    parts: list[tuple[str | None, m.Holding]] = [(None, position.account), *position.by_strategy]
+    parts: list[tuple[str | None, m.Holding]] = [(None, position.account), *position.parts]
     return [
         PositionRow(
             symbol=position.symbol,
@@ -92,7 +95,7 @@ def position_rows(position: m.Position) -> list[PositionRow]:
             fees=x.fees,
             currency=x.currency,
             opened_at=x.opened_at,
+            protected_as=tuple(protected_as),
         )
         for strategy, x in parts
-        if x.qty or strategy is None
     ]

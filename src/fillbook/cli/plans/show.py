@@ -285,7 +285,7 @@ def _rows_of(
     A flat part is one of them if it has realized P&L, so that the parts sum to the position.
     """
     x, is_whole = position, strategy is None
-    parts = [(name, y) for name, y in x.by_strategy if y.qty or y.realized != 0]
+    parts = x.parts
     has_several = is_whole and len(parts) > 1
     if is_whole:
         whose = "(all)" if has_several else "".join(name for name, _ in parts)

@@ -203,6 +203,11 @@ class Position:
         return self.account.avg_price
 
     @property
+    def parts(self) -> tuple[tuple[str, Holding], ...]:
+        """Those of `by_strategy` that are held or have realized P&L: they sum to the position."""
+        return tuple((name, x) for name, x in self.by_strategy if x.qty or x.realized != 0)
+
+    @property
     @exact
     def realized(self) -> Decimal | None:
         """

@@ -20,6 +20,7 @@ const keyOf = (x) => x.getAttribute("aria-label") || x.textContent;
 const notice = (text) => ($("notice").textContent = text);
 
 let access = { scopes: [], allow: [] };
+let currency = ""; // of the account; "": not known
 let shownOrders = PAGE;
 let heardAt = Date.now();
 let pnlAt = 0;
@@ -33,6 +34,7 @@ const may = (scope) =>
 
 async function showStatus() {
   const status = await read("status");
+  currency = (status && status.currency) || "";
   fill("health", views.health(status));
   const account = status && status.account;
   $("account").textContent = account ? `${account.broker} ${account.number}` : "";
@@ -52,7 +54,7 @@ async function showOrders() {
 
 async function showPositions() {
   const [page, protections] = await Promise.all([read("positions"), read("protections")]);
-  fill("positions", views.positions(page, protections));
+  fill("positions", views.positions(page, protections, currency));
 }
 
 async function showPlans() {
@@ -69,11 +71,12 @@ async function showDrift() {
 async function showPnl() {
   if (Date.now() - pnlAt < PNL_MS) return;
   pnlAt = Date.now();
-  fill("pnl", views.pnl(await read("pnl?by=strategy")));
+  fill("pnl", views.pnl(await read("pnl?by=strategy"), currency));
 }
 
 async function show() {
-  await Promise.all([showStatus(), showOrders(), showPositions(), showPlans(), showDrift()]);
+  await showStatus(); // the others need its currency
+  await Promise.all([showOrders(), showPositions(), showPlans(), showDrift()]);
   await showPnl();
 }
 

@@ -110,16 +110,23 @@ export function orders(page, { details, cancel, more }) {
   return made;
 }
 
-export function positions(page, protections) {
-  const cover = new Map((protections ? protections.items : []).map((x) => [`${x.symbol}/${x.strategy}`, x]));
+/** The title of a column of amounts, with the currency of the account if it is known. */
+const inCurrency = (title, currency) => (currency ? `${title}, ${currency}` : title);
+
+/** An amount that names its currency if it is not that of the account. */
+const amount = (value, currency) =>
+  currency && value != null ? make("span", {}, money(value), ` ${currency}`) : money(value);
+
+export function positions(page, protections, currency) {
+  const cover = protections && new Map(protections.items.map((x) => [`${x.symbol}/${x.strategy}`, x]));
   const columns = [
     ["Symbol", (x) => x.symbol],
     ["Strategy", (x) => (x.strategy == null ? "all" : x.strategy || "none")],
     ["Quantity", (x) => x.qty, "number"],
     ["Cover", (x) => coverOf(x, cover), "text"],
-    ["Average price", (x) => money(x.avg_price), "number wide"],
-    ["Realized", (x) => money(x.realized), "number wide"],
-    ["Fees", (x) => money(x.fees), "number wide"],
+    [inCurrency("Average price", currency), (x) => amount(x.avg_price, x.currency), "number wide"],
+    [inCurrency("Realized", currency), (x) => amount(x.realized, x.currency), "number wide"],
+    [inCurrency("Fees", currency), (x) => amount(x.fees, x.currency), "number wide"],
   ];
   return [table("Positions", columns, page.items, "No position.")];
 }
@@ -128,8 +135,13 @@ const COVERED = ["covered", "expiring", "pending"];
 
 function coverOf(row, cover) {
   if (row.strategy == null) return "";
-  const found = cover.get(`${row.symbol}/${row.strategy}`);
-  if (found === undefined) return make("span", { class: "soft" }, "no exits set");
+  if (cover === null) return make("span", { class: "soft" }, "not shown");
+  const found = row.protected_as.map((x) => cover.get(`${x}/${row.strategy}`)).filter((x) => x);
+  if (!found.length) return make("span", { class: "soft" }, Number(row.qty) ? "no exits set" : "");
+  return make("span", {}, ...found.flatMap((x, i) => (i ? [", ", coverWords(x)] : [coverWords(x)])));
+}
+
+function coverWords(found) {
   const good = COVERED.includes(found.cover);
   const words = found.cover.replaceAll("_", " ");
   const since = good ? "" : ` since ${time(found.since)}`;
@@ -183,14 +195,13 @@ export function plans(page, { approve, reject }) {
   });
 }
 
-export function pnl(report) {
+export function pnl(report, currency) {
   const most = Math.max(...report.rows.map((x) => Math.abs(Number(x.realized || 0))), 1e-9);
   const columns = [
     ["Strategy", (x) => x.key || "none"],
-    ["Realized", (x) => money(x.realized), "number"],
+    [inCurrency("Realized", currency), (x) => amount(x.realized, x.currency), "number"],
     ["Share", (x) => bar(Number(x.realized || 0) / most), "wide"],
-    ["Fees", (x) => money(x.fees), "number"],
-    ["Currency", (x) => x.currency || "of the account", "wide"],
+    [inCurrency("Fees", currency), (x) => amount(x.fees, x.currency), "number"],
   ];
   return [table("P&L by strategy", columns, report.rows, "No trade yet.")];
 }
