@@ -8,16 +8,16 @@ Keeps a trading bot's record of orders, fills and positions reconciled with its 
         order = desk.buy("AAPL", qty=10, limit_price="187.20", time_in_force="gtc")
 """
 
-import importlib.util
-import typing
+# Nothing is imported here: Ctrl-C before `fillbook.cli.main` runs would print a traceback.
+TYPE_CHECKING = False  # a type checker takes it as true
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from fillbook.public import *  # noqa: F403
     from fillbook.public import __all__ as __all__
 
 __version__ = "0.1.0"
 
-if not typing.TYPE_CHECKING:  # a type checker sees every name, and no other
+if not TYPE_CHECKING:  # a type checker sees every name, and no other
 
     def __getattr__(name: str) -> object:
         """
@@ -25,6 +25,8 @@ if not typing.TYPE_CHECKING:  # a type checker sees every name, and no other
 
         So `import fillbook` is quick, and a command loads only the modules that it needs.
         """
+        import importlib.util
+
         is_public = (
             not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}") is None
         )
@@ -45,3 +47,5 @@ if not typing.TYPE_CHECKING:  # a type checker sees every name, and no other
         names.update({each: getattr(public, each) for each in public.__all__})
         names["__all__"] = public.__all__
         return names
+
+    del TYPE_CHECKING

@@ -6,17 +6,18 @@ It requires the extra `cli`; without it, `main` prints how to install it.
 
 from __future__ import annotations
 
-import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
+        import signal
+
         code = _run()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the result was printed
     except KeyboardInterrupt:
-        # While the modules were imported: `run` reports all others.
+        # While modules were imported: `run` reports all others.
         print("fillbook: interrupted; no order was sent", file=sys.stderr)
         code = 130
     sys.exit(code)

@@ -36,6 +36,8 @@ class Ctrl_C:
     def find_spec(self, name, *_):
         if name == {name!r}:
             raise KeyboardInterrupt
+for one in [x for x in sys.modules if x in ("re", "enum", {name!r})]:
+    del sys.modules[one]  # what the start of the interpreter has imported
 sys.meta_path.insert(0, Ctrl_C())
 from fillbook.cli import main
 main()
@@ -48,7 +50,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("name", ["rich", "cyclopts", "fillbook.cli.commands", "fillbook.model"])
+@pytest.mark.parametrize(
+    "name", ["typing", "signal", "rich", "cyclopts", "fillbook.cli.commands", "fillbook.model"]
+)
 def test_while_the_modules_are_imported_it_is_one_line(name):
     words = [sys.executable, "-c", IN_IMPORT.format(name=name), "orders"]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
