@@ -1,5 +1,7 @@
 """
-The suite presumes no price: it passes on a share of a dollar and on one of five thousand.
+The suite presumes no price and no quantity.
+
+It passes on a share of a dollar, on one of five thousand, and on one that trades in lots of ten.
 
 A driver that can only let time pass and fill skips the rest, each case with the missing method.
 """
@@ -8,9 +10,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fillbook import model as m
 from fillbook.brokers.simulated import SimulatedBroker
@@ -53,6 +57,38 @@ class TestDearShares(_OtherShares):
     symbol, other_symbol = "HIGH", "MORE"
     resting_price, stop_price, high_price = "3000.50", "4500", "5500"
     price_step, off_tick, exact_price = "0.50", "3000.123", "3000.01"
+
+
+class InLots(SimulatedBroker):
+    """It trades ten units or a multiple of them."""
+
+    capabilities = evolve(SimulatedBroker.capabilities, fractional=False)
+
+    def submit(self, intent: m.Intent) -> m.Outcome:
+        qty = intent.request.qty
+        return super().submit(intent) if self._is_in_lots(qty) else self._rejected(qty)
+
+    def replace(self, broker_order_id: str, change: m.Change) -> m.Outcome:
+        qty = change.qty
+        return (
+            super().replace(broker_order_id, change)
+            if self._is_in_lots(qty)
+            else self._rejected(qty)
+        )
+
+    def _is_in_lots(self, qty: Decimal | None) -> bool:
+        return qty is None or qty % 10 == 0
+
+    def _rejected(self, qty: Decimal | None) -> m.Rejected:
+        return m.Rejected(m.RejectKind.QUANTITY, f"{qty} is no multiple of 10")
+
+
+class TestInLots(AtExchange):
+    lot = "10"
+
+    @pytest.fixture
+    def broker(self, clock: ManualClock) -> SimulatedBroker:
+        return InLots(Exchange(seed=7, clock=clock), page_size=2)
 
 
 class HalfDriver(VenueDriver):

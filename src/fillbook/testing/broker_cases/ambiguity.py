@@ -178,7 +178,7 @@ class AmbiguityCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.clocked, "a clock on its reports")
-        order = self.place(broker, qty=2)
+        order = self.place(broker, qty=self.units(2))
         driver.advance(20)
         driver.fill(order.broker_order_id)
         driver.fail("show-orders", "stale-snapshot", seconds=5)

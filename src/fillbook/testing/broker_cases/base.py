@@ -74,12 +74,12 @@ class Cases:
     that a buy at `resting_price` rests, and the exits of a bracket are on both sides of the market.
     """
 
-    #: It is tradable at any time at which the suite runs, from one unit on, in whole units.
-    symbol: ClassVar[str] = "AAPL"
+    symbol: ClassVar[str] = "AAPL"  #: it is tradable at any time at which the suite runs
     other_symbol: ClassVar[str] = "MSFT"  #: another one, of which a buy at `resting_price` rests
     resting_price: ClassVar[str] = "100.25"  #: a buy at this price rests
     stop_price: ClassVar[str] = "150"  #: above `resting_price`, and below the market
     high_price: ClassVar[str] = "250"  #: a sale at this price rests
+    lot: ClassVar[str] = "1"  #: the cases trade multiples of this quantity
     price_step: ClassVar[str] = "0.25"  #: of prices; `resting_price` less 41 increments is valid
     time_in_force: ClassVar[str] = "day"  #: of orders for which a case has no other
     fraction: ClassVar[str] = "0.123456789"  #: a quantity with all digits of the instrument
@@ -136,8 +136,8 @@ class Cases:
             pytest.skip(f"the broker does not declare {what}")
 
     def intent(self, *, client_order_id: str | None = None, **fields: Any) -> m.Intent:
-        """Make a resting buy of one unit of `symbol`, with *fields* in place of the defaults."""
-        terms = {"symbol": self.symbol, "side": "buy", "qty": 1, **fields}
+        """Make a resting buy of one lot of `symbol`, with *fields* in place of the defaults."""
+        terms = {"symbol": self.symbol, "side": "buy", "qty": self.units(1), **fields}
         terms.setdefault("time_in_force", self.time_in_force)
         terms.setdefault("limit_price", self.resting_price)
         if terms["limit_price"] is None:
@@ -195,6 +195,10 @@ class Cases:
             if page is None:
                 return rows
         raise AssertionError(f"the pages do not end after {_PAGES_MAX}")
+
+    def units(self, lots: int) -> Decimal:
+        """Return the quantity of so many lots."""
+        return lots * Decimal(self.lot)
 
     def price(self, steps: int) -> Decimal:
         """Return the price that many steps above `resting_price`, or below it."""

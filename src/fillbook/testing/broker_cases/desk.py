@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -65,7 +64,7 @@ class DeskCases(Cases):
 
     def place_resting(self, desk: Desk, driver: VenueDriver, **fields: Any) -> m.Order:
         """Place an order of four units that the venue has accepted."""
-        order = desk.submit(self.request(**{"qty": 4, **fields}))
+        order = desk.submit(self.request(**{"qty": self.units(4), **fields}))
         driver.advance(1)
         desk.sync(order=order)
         now = desk.book.order(order)
@@ -125,10 +124,10 @@ class DeskCases(Cases):
         self.require(broker.capabilities.replace and broker.capabilities.find, "replace and find")
         order = self.place_resting(desk, driver)
         for steps in (1, 2):
-            now = desk.replace(order, limit_price=self.price(steps), qty=4 + steps)
+            now = desk.replace(order, limit_price=self.price(steps), qty=self.units(4 + steps))
             driver.advance(1)
             desk.sync(order=order)
-        assert (order.client_order_id, self.price(2), Decimal(6)) == (
+        assert (order.client_order_id, self.price(2), self.units(6)) == (
             now.client_order_id,
             now.limit_price,
             now.qty,
@@ -137,13 +136,15 @@ class DeskCases(Cases):
         driver.fill(newest_id)
         self.assert_reconciled(desk, driver)
         done = desk.book.order(order)
-        assert (_S.FILLED, Decimal(6), newest_id) == (
+        assert (_S.FILLED, self.units(6), newest_id) == (
             done.status,
             done.filled_qty,
             done.broker_order_id,
         )
         assert (
-            Decimal(6) == self.positions(broker)[self.symbol] == desk.book.position(self.symbol).qty
+            self.units(6)
+            == self.positions(broker)[self.symbol]
+            == desk.book.position(self.symbol).qty
         )
         assert desk.book.reservations() == []
 
@@ -153,13 +154,13 @@ class DeskCases(Cases):
         self.require(broker.capabilities.replace and broker.capabilities.find, "replace and find")
         order = self.place_resting(desk, driver)
         driver.fail("replace", "reply-lost")
-        desk.replace(order, qty=5)
+        desk.replace(order, qty=self.units(5))
         for _ in range(_TICKS_MAX):
             driver.advance(5)
             desk.tick()
         [open_order_id] = self.open_orders(broker)
         now = desk.book.order(order)
-        assert (open_order_id, Decimal(5), None) == (now.broker_order_id, now.qty, now.pending)
+        assert (open_order_id, self.units(5), None) == (now.broker_order_id, now.qty, now.pending)
         self.assert_reconciled(desk, driver)
 
     def test_b165_an_order_that_fills_during_its_cancel_is_filled(
@@ -170,9 +171,11 @@ class DeskCases(Cases):
         desk.cancel(order)
         self.assert_reconciled(desk, driver)
         done = desk.book.order(order)
-        assert (_S.FILLED, Decimal(4), None) == (done.status, done.filled_qty, done.pending)
+        assert (_S.FILLED, self.units(4), None) == (done.status, done.filled_qty, done.pending)
         assert (
-            Decimal(4) == self.positions(broker)[self.symbol] == desk.book.position(self.symbol).qty
+            self.units(4)
+            == self.positions(broker)[self.symbol]
+            == desk.book.position(self.symbol).qty
         )
 
     def test_b166_cancel_all_cancels_every_order_and_frees_reservations(

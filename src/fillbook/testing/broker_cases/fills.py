@@ -20,8 +20,8 @@ class FillCases(Cases):
     ) -> None:
         bid, ask = self.market_price, self.market_price + Decimal(self.price_step)
         driver.quote(self.symbol, str(bid), str(ask))
-        report = self._buy(broker, driver, "3")
-        assert (_S.FILLED, Decimal(3), ask) == (
+        report = self._buy(broker, driver, 3)
+        assert (_S.FILLED, self.units(3), ask) == (
             report.status,
             report.filled_qty,
             report.avg_price,
@@ -30,11 +30,11 @@ class FillCases(Cases):
     def test_b051_two_executions_have_one_average_price(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = self._place_resting(broker, driver, qty=4)
+        order_id = self._place_resting(broker, driver, 4)
         first, rest = self.price(-1), self.price(-9)
-        driver.fill(order_id, "1", str(first))
+        driver.fill(order_id, str(self.units(1)), str(first))
         part = self.read_order(broker, order_id)
-        assert (_S.PARTIALLY_FILLED, Decimal(1)) == (part.status, part.filled_qty)
+        assert (_S.PARTIALLY_FILLED, self.units(1)) == (part.status, part.filled_qty)
         driver.fill(order_id, None, str(rest))
         whole = self.read_order(broker, order_id)
         assert (_S.FILLED, (first + 3 * rest) / 4) == (whole.status, whole.avg_price)
@@ -42,32 +42,32 @@ class FillCases(Cases):
     def test_b052_executions_sum_to_the_orders_total(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = self._place_resting(broker, driver, qty=6)
-        for qty in ("1", "2", "3"):
-            driver.fill(order_id, qty)
+        order_id = self._place_resting(broker, driver, 6)
+        for lots in (1, 2, 3):
+            driver.fill(order_id, str(self.units(lots)))
         rows = self.executions_of(broker, order_id)
-        assert [Decimal(1), Decimal(2), Decimal(3)] == [row.qty for row in rows]
+        assert [self.units(1), self.units(2), self.units(3)] == [row.qty for row in rows]
         assert self.read_order(broker, order_id).filled_qty == sum(row.qty for row in rows)
 
     def test_b053_an_execution_has_the_same_id_on_every_read(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = self._place_resting(broker, driver, qty=3)
+        order_id = self._place_resting(broker, driver, 3)
         for _ in range(3):
-            driver.fill(order_id, "1")
+            driver.fill(order_id, str(self.units(1)))
         ids = [row.exec_id for row in self.executions_of(broker, order_id)]
         assert len(set(ids)) == 3
         assert ids == [row.exec_id for row in self.executions_of(broker, order_id)]
 
     def test_b054_a_buy_adds_to_the_position(self, broker: Broker, driver: VenueDriver) -> None:
         before = self.positions(broker).get(self.symbol, m.ZERO)
-        self._buy(broker, driver, "7")
-        assert before + 7 == self.positions(broker)[self.symbol]
+        self._buy(broker, driver, 7)
+        assert before + self.units(7) == self.positions(broker)[self.symbol]
 
     def test_b055_a_closed_position_is_not_in_the_list(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        self._buy(broker, driver, "2")
+        self._buy(broker, driver, 2)
         held = self.positions(broker)[self.symbol]
         sale = self.place(broker, side="sell", qty=held, limit_price=None)
         self.wait_until(
@@ -80,27 +80,27 @@ class FillCases(Cases):
     def test_b056_a_filled_order_cannot_be_canceled(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        outcome = broker.cancel(self._buy(broker, driver, "1").broker_order_id)
+        outcome = broker.cancel(self._buy(broker, driver, 1).broker_order_id)
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.TOO_LATE is outcome.kind
 
     def test_b057_a_canceled_order_keeps_its_fills(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = self._place_resting(broker, driver, qty=5)
-        driver.fill(order_id, "2")
+        order_id = self._place_resting(broker, driver, 5)
+        driver.fill(order_id, str(self.units(2)))
         assert isinstance(broker.cancel(order_id), m.Accepted)
         driver.advance(5)
         report = self.read_order(broker, order_id)
-        assert (_S.CANCELED, Decimal(2)) == (report.status, report.filled_qty)
+        assert (_S.CANCELED, self.units(2)) == (report.status, report.filled_qty)
 
     def test_b058_a_fill_can_precede_its_cancel(self, broker: Broker, driver: VenueDriver) -> None:
-        order_id = self._place_resting(broker, driver, qty=5)
+        order_id = self._place_resting(broker, driver, 5)
         driver.fail("asked-cancel", "cancel-fills")
         assert isinstance(broker.cancel(order_id), m.Accepted)
         driver.advance(5)
         report = self.read_order(broker, order_id)
-        assert (_S.FILLED, Decimal(5)) == (report.status, report.filled_qty)
+        assert (_S.FILLED, self.units(5)) == (report.status, report.filled_qty)
 
     def test_b059_a_pending_cancel_that_never_ends_is_still_open(
         self, broker: Broker, driver: VenueDriver
@@ -114,28 +114,28 @@ class FillCases(Cases):
     def test_b060_a_manual_trade_is_an_external_order(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, "2")
+        order_id = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, str(self.units(2)))
         driver.advance(2)
         report = self.read_order(broker, order_id)
-        assert (_S.FILLED, Decimal(2)) == (report.status, report.filled_qty)
+        assert (_S.FILLED, self.units(2)) == (report.status, report.filled_qty)
         assert report.client_order_id
 
     def test_b061_a_manual_trade_is_in_the_history(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.history, "history")
-        order_id = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, "2")
+        order_id = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, str(self.units(2)))
         driver.advance(2)
         rows = self.read_pages(lambda page: broker.executions(EPOCH, page))
-        assert [Decimal(2)] == [row.qty for row in rows if row.broker_order_id == order_id]
+        assert [self.units(2)] == [row.qty for row in rows if row.broker_order_id == order_id]
 
     def test_b062_the_history_has_each_execution_once_over_its_pages(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.history, "history")
-        order_id = self._place_resting(broker, driver, qty=7)
+        order_id = self._place_resting(broker, driver, 7)
         for _ in range(7):
-            driver.fill(order_id, "1")
+            driver.fill(order_id, str(self.units(1)))
         rows = self.read_pages(lambda page: broker.executions(EPOCH, page))
         ids = [row.exec_id for row in rows if row.broker_order_id == order_id]
         assert 7 == len(ids) == len(set(ids))
@@ -143,9 +143,9 @@ class FillCases(Cases):
     def test_b063_the_history_since_a_fill_has_that_fill(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        order_id = self._place_resting(broker, driver, qty=3)
+        order_id = self._place_resting(broker, driver, 3)
         for _ in range(3):
-            driver.fill(order_id, "1")
+            driver.fill(order_id, str(self.units(1)))
             driver.advance(1)
         middle = self.executions_of(broker, order_id)[1]
         rows = self.read_pages(lambda page: broker.executions_of(order_id, middle.at, page))
@@ -156,22 +156,22 @@ class FillCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.activities, "activities")
-        self._buy(broker, driver, "10")
+        self._buy(broker, driver, 10)
         driver.split(self.symbol, "4")
-        assert Decimal(40) == self.positions(broker)[self.symbol]
+        assert self.units(40) == self.positions(broker)[self.symbol]
         rows = self.read_pages(lambda page: broker.activities(EPOCH, page))
         splits = [row for row in rows if row.kind is m.ActivityKind.SPLIT]
-        assert [(self.symbol, Decimal(30))] == [(row.symbol, row.qty) for row in splits]
+        assert [(self.symbol, self.units(30))] == [(row.symbol, row.qty) for row in splits]
 
     def test_b065_a_transfer_is_an_activity_and_no_execution(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self.require(broker.capabilities.activities, "activities")
-        driver.transfer(self.other_symbol, "12", self.resting_price)
-        assert Decimal(12) == self.positions(broker)[self.other_symbol]
+        driver.transfer(self.other_symbol, str(self.units(12)), self.resting_price)
+        assert self.units(12) == self.positions(broker)[self.other_symbol]
         rows = self.read_pages(lambda page: broker.activities(EPOCH, page))
         moved = [row for row in rows if row.kind is m.ActivityKind.TRANSFER]
-        assert [Decimal(12)] == [row.qty for row in moved]
+        assert [self.units(12)] == [row.qty for row in moved]
 
     def test_b066_an_order_can_be_rejected_after_it_was_accepted(
         self, broker: Broker, driver: VenueDriver
@@ -185,22 +185,22 @@ class FillCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         for symbol in (self.symbol, self.other_symbol):
-            driver.transfer(symbol, "5", self.resting_price)
+            driver.transfer(symbol, str(self.units(5)), self.resting_price)
         assert {self.symbol, self.other_symbol} <= set(self.positions(broker))
 
-    def _place_resting(self, broker: Broker, driver: VenueDriver, qty: int = 1) -> str:
-        order = self.place(broker, qty=qty)
+    def _place_resting(self, broker: Broker, driver: VenueDriver, lots: int = 1) -> str:
+        order = self.place(broker, qty=self.units(lots))
         driver.advance(1)
         return order.broker_order_id
 
     def test_b068_a_buy_is_paid_from_the_cash(self, broker: Broker, driver: VenueDriver) -> None:
         before = self.observed(broker.account()).cash
-        bought = self._buy(broker, driver, "7")
+        bought = self._buy(broker, driver, 7)
         paid = before - self.observed(broker.account()).cash
         assert bought.avg_price is not None
-        value = bought.avg_price * 7
+        value = bought.avg_price * self.units(7)
         assert value <= paid <= value * _FEES_MAX, (
-            f"7 units at {bought.avg_price} took {paid} of the cash"
+            f"{self.units(7)} units at {bought.avg_price} took {paid} of the cash"
         )
         [held] = [x for x in self.read_pages(broker.positions) if x.symbol == self.symbol]
         cost = held.avg_price
@@ -211,7 +211,7 @@ class FillCases(Cases):
     def test_b069_a_filled_order_is_among_all_orders(
         self, broker: Broker, driver: VenueDriver
     ) -> None:
-        bought = self._buy(broker, driver, "1")
+        bought = self._buy(broker, driver, 1)
         assert bought.created_at is not None
         query = m.OrderQuery(m.OrderScope.ALL, m.moment(bought.created_at))
         rows = self.read_pages(lambda page: broker.orders(query, page))
@@ -219,8 +219,8 @@ class FillCases(Cases):
             "the list of `OrderScope.ALL` lacks a filled order; it has orders of every status"
         )
 
-    def _buy(self, broker: Broker, driver: VenueDriver, qty: str) -> m.OrderReport:
-        order = self.place(broker, qty=qty, limit_price=None)
+    def _buy(self, broker: Broker, driver: VenueDriver, lots: int) -> m.OrderReport:
+        order = self.place(broker, qty=self.units(lots), limit_price=None)
         return self.wait_until(
             driver,
             lambda: self.read_order(broker, order.broker_order_id),

@@ -22,7 +22,7 @@ class GroupCases(Cases):
         )
         report = self.read_order(broker, opening_order.broker_order_id)
         assert {self.waiting} == {leg.status for leg in report.legs}
-        assert {(m.OrderSide.SELL, Decimal(4))} == {
+        assert {(m.OrderSide.SELL, self.units(4))} == {
             (g.terms.side, g.terms.qty) for g in report.legs
         }
         assert {m.OrderType.LIMIT, m.OrderType.STOP} == {leg.terms.type for leg in report.legs}
@@ -40,7 +40,7 @@ class GroupCases(Cases):
             broker, limit_price=self.resting_price, stop_loss=self.price(-41)
         )
         driver.advance(1)
-        driver.fill(opening_order.broker_order_id, "3")
+        driver.fill(opening_order.broker_order_id, str(self.units(3)))
         driver.advance(1)
         report = self.read_order(broker, opening_order.broker_order_id)
         assert {self.waiting} == {leg.status for leg in report.legs}
@@ -59,8 +59,8 @@ class GroupCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         take_profit, stop = self._open_bracket(broker, driver)
-        driver.fill(take_profit.broker_order_id, "1")
-        assert Decimal(3) == self.read_order(broker, stop.broker_order_id).terms.qty
+        driver.fill(take_profit.broker_order_id, str(self.units(1)))
+        assert self.units(3) == self.read_order(broker, stop.broker_order_id).terms.qty
 
     def test_b095_one_exit_canceled_cancels_the_other(
         self, broker: Broker, driver: VenueDriver
@@ -78,7 +78,7 @@ class GroupCases(Cases):
         driver.advance(_UNTIL_CLOSE_S)
         ends = {self.read_order(broker, leg.broker_order_id).status for leg in (take_profit, stop)}
         assert ends <= {_S.EXPIRED, _S.CANCELED}
-        assert Decimal(4) == self.positions(broker)[self.symbol]
+        assert self.units(4) == self.positions(broker)[self.symbol]
 
     def test_b097_gtc_exits_survive_the_close(self, broker: Broker, driver: VenueDriver) -> None:
         take_profit, stop = self._open_bracket(broker, driver)
@@ -92,7 +92,9 @@ class GroupCases(Cases):
         self, broker: Broker, driver: VenueDriver
     ) -> None:
         self._open_bracket(broker, driver)
-        outcome = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
+        outcome = broker.submit(
+            self.intent(side="sell", qty=self.units(4), limit_price=self.high_price)
+        )
         assert isinstance(outcome, m.Rejected), outcome
         assert m.RejectKind.QTY_HELD is outcome.kind
 
@@ -101,11 +103,11 @@ class GroupCases(Cases):
     ) -> None:
         self.require(m.OrderClass.OCO in broker.capabilities.order_classes, "OCO")
         self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
-        driver.transfer(self.symbol, "4", self.resting_price)
+        driver.transfer(self.symbol, str(self.units(4)), self.resting_price)
         oco = self.place(
             broker,
             side="sell",
-            qty=4,
+            qty=self.units(4),
             order_class="oco",
             type="limit",
             limit_price=None,
@@ -115,7 +117,9 @@ class GroupCases(Cases):
         )
         driver.advance(1)
         report = self.read_order(broker, oco.broker_order_id)
-        refused = broker.submit(self.intent(side="sell", qty=4, limit_price=self.high_price))
+        refused = broker.submit(
+            self.intent(side="sell", qty=self.units(4), limit_price=self.high_price)
+        )
         assert isinstance(refused, m.Rejected), refused
         if report.legs:
             assert [leg.status for leg in report.legs] == [self.waiting]
@@ -134,7 +138,7 @@ class GroupCases(Cases):
         self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
         self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
         terms = {
-            "qty": 4,
+            "qty": self.units(4),
             "limit_price": None,
             "take_profit": self.high_price,
             "stop_loss": self.stop_price,

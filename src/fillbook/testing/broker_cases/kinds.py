@@ -28,9 +28,9 @@ class OrderTypeCases(Cases):
         """Place a trailing sell for a position of four units, with the market at `market_price`."""
         declared = m.OrderType.TRAILING_STOP in broker.capabilities.order_types
         self.require(declared, "trailing stops")
-        driver.transfer(self.symbol, "4", self.resting_price)
+        driver.transfer(self.symbol, str(self.units(4)), self.resting_price)
         self._quote(driver, self.market_price)
-        order = self.place(broker, side="sell", qty=4, limit_price=None, **trail)
+        order = self.place(broker, side="sell", qty=self.units(4), limit_price=None, **trail)
         driver.advance(1)
         return order
 
@@ -97,7 +97,7 @@ class OrderTypeCases(Cases):
         driver.advance(1)
         assert self.read_order(broker, order.broker_order_id).filled_qty == m.ZERO
         driver.advance(24 * 3600)
-        assert Decimal(1) == self.read_order(broker, order.broker_order_id).filled_qty
+        assert self.units(1) == self.read_order(broker, order.broker_order_id).filled_qty
 
     def test_b145_an_order_that_may_only_close_opens_no_position(
         self, broker: Broker, driver: VenueDriver
@@ -109,7 +109,7 @@ class OrderTypeCases(Cases):
         outcome = broker.submit(self._closing_sale())
         assert isinstance(outcome, m.Rejected), outcome
         assert outcome.kind is m.RejectKind.NO_POSITION
-        driver.transfer(self.symbol, "1", str(self.market_price))
+        driver.transfer(self.symbol, str(self.units(1)), str(self.market_price))
         assert isinstance(broker.submit(self._closing_sale()), m.Accepted)
 
     def _closing_sale(self) -> m.Intent:

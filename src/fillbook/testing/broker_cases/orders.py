@@ -26,7 +26,7 @@ _REJECTS: Final[dict[str, tuple[str, str, m.RejectKind]]] = {
 
 class OrderCases(Cases):
     def test_b020_a_resting_order_is_accepted_with_its_terms(self, broker: Broker) -> None:
-        intent = self.intent(qty=2)
+        intent = self.intent(qty=self.units(2))
         outcome = broker.submit(intent)
         assert isinstance(outcome, m.Accepted)
         report = self.report_of(broker, outcome, intent)
@@ -71,9 +71,9 @@ class OrderCases(Cases):
         assert order.broker_order_id not in [row.broker_order_id for row in rows]
 
     def test_b026_a_price_is_reported_to_the_last_digit(self, broker: Broker) -> None:
-        order = self.place(broker, limit_price=self.exact_price, qty=3)
+        order = self.place(broker, limit_price=self.exact_price, qty=self.units(3))
         report = self.read_order(broker, order.broker_order_id).terms
-        assert (Decimal(self.exact_price), Decimal(3)) == (report.limit_price, report.qty)
+        assert (Decimal(self.exact_price), self.units(3)) == (report.limit_price, report.qty)
 
     def test_b027_an_order_without_fills_has_no_average_price(self, broker: Broker) -> None:
         report = self.read_order(broker, self.place(broker).broker_order_id)

@@ -23,7 +23,7 @@ class ReplaceCases(Cases):
     def order(self, broker: Broker, driver: VenueDriver) -> m.OrderReport:
         """An order for four units that rests at the venue; it needs a venue driver."""
         self.require(broker.capabilities.replace, "replace")
-        placed = self.place(broker, qty=4)
+        placed = self.place(broker, qty=self.units(4))
         driver.advance(1)
         return self.read_order(broker, placed.broker_order_id)
 
@@ -59,7 +59,7 @@ class ReplaceCases(Cases):
         driver.advance(1)
         report = self.read_order(broker, new.broker_order_id)
         assert order.broker_order_id != report.broker_order_id
-        assert (order.broker_order_id, self.price(3), Decimal(4)) == (
+        assert (order.broker_order_id, self.price(3), self.units(4)) == (
             report.replaces,
             report.terms.limit_price,
             report.terms.qty,
@@ -79,11 +79,11 @@ class ReplaceCases(Cases):
     def test_b122_the_open_orders_have_the_new_order_and_not_the_replaced(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
-        new = self.replace(broker, order.broker_order_id, self.change(qty=Decimal(5)))
+        new = self.replace(broker, order.broker_order_id, self.change(qty=self.units(5)))
         driver.advance(1)
         listed = self.open_orders(broker)
         assert order.broker_order_id not in listed
-        assert Decimal(5) == listed[new.broker_order_id].terms.qty
+        assert self.units(5) == listed[new.broker_order_id].terms.qty
 
     @pytest.mark.usefixtures("makes_new_ids")
     def test_b123_the_new_order_is_found_by_the_client_order_id_of_the_change(
@@ -99,13 +99,13 @@ class ReplaceCases(Cases):
         self, broker: Broker, order: m.OrderReport
     ) -> None:
         self.require(self.rejects_no_change, "that it rejects a change of nothing")
-        outcome = broker.replace(order.broker_order_id, self.change(qty=Decimal(4)))
+        outcome = broker.replace(order.broker_order_id, self.change(qty=self.units(4)))
         assert isinstance(outcome, m.Rejected), outcome
         assert _S.NEW is self.read_order(broker, order.broker_order_id).status
 
     def test_b125_an_unknown_order_cannot_be_replaced(self, broker: Broker) -> None:
         self.require(broker.capabilities.replace, "replace")
-        outcome = broker.replace(self.unknown_id, self.change(qty=Decimal(5)))
+        outcome = broker.replace(self.unknown_id, self.change(qty=self.units(5)))
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.NOT_FOUND is outcome.kind
 
@@ -114,7 +114,7 @@ class ReplaceCases(Cases):
     ) -> None:
         broker.cancel(order.broker_order_id)
         driver.advance(1)
-        outcome = broker.replace(order.broker_order_id, self.change(qty=Decimal(5)))
+        outcome = broker.replace(order.broker_order_id, self.change(qty=self.units(5)))
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.TOO_LATE is outcome.kind
 
@@ -124,7 +124,7 @@ class ReplaceCases(Cases):
     ) -> None:
         self.require(broker.capabilities.duplicate_check, "a duplicate check")
         assert order.client_order_id is not None
-        change = m.Change(client_order_id=order.client_order_id, qty=Decimal(5))
+        change = m.Change(client_order_id=order.client_order_id, qty=self.units(5))
         outcome = broker.replace(order.broker_order_id, change)
         assert isinstance(outcome, m.Rejected)
         assert m.RejectKind.DUPLICATE is outcome.kind
@@ -139,7 +139,7 @@ class ReplaceCases(Cases):
         report = self.read_order(broker, new.broker_order_id)
         assert (_S.REJECTED, Decimal(0)) == (report.status, report.filled_qty)
         assert _S.FILLED is self.read_order(broker, order.broker_order_id).status
-        assert Decimal(4) == self.positions(broker)[self.symbol]
+        assert self.units(4) == self.positions(broker)[self.symbol]
 
     @pytest.mark.usefixtures("makes_new_ids")
     def test_b129_a_rejected_replace_can_still_be_carried_out(
@@ -160,14 +160,14 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport, fault: str
     ) -> None:
         driver.fail("replace", fault)
-        outcome = broker.replace(order.broker_order_id, self.change(qty=Decimal(5)))
+        outcome = broker.replace(order.broker_order_id, self.change(qty=self.units(5)))
         assert isinstance(outcome, m.Ambiguous)
 
     def test_b131_a_rate_limited_replace_is_not_sent(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         driver.fail("replace", "rate-limited")
-        change = self.change(qty=Decimal(5))
+        change = self.change(qty=self.units(5))
         assert isinstance(broker.replace(order.broker_order_id, change), m.NotSent)
         assert isinstance(broker.replace(order.broker_order_id, change), m.Accepted)
 
@@ -180,33 +180,33 @@ class ReplaceCases(Cases):
         if cum == "fresh" and not is_fresh:
             driver.fail("asked-replace", "cum-fresh")
         self.require(cum == "fresh" or not is_fresh, "filled totals that go on")
-        driver.fill(order.broker_order_id, "1")
-        new = self.replace(broker, order.broker_order_id, self.change(qty=Decimal(6)))
+        driver.fill(order.broker_order_id, str(self.units(1)))
+        new = self.replace(broker, order.broker_order_id, self.change(qty=self.units(6)))
         driver.advance(1)
         driver.fill(new.broker_order_id)
         streamed = self.read_order(broker, new.broker_order_id)
-        assert (_S.FILLED, Decimal(6 if cum == "carried" else 5)) == (
+        assert (_S.FILLED, self.units(6 if cum == "carried" else 5)) == (
             streamed.status,
             streamed.filled_qty,
         )
-        assert Decimal(6) == self.positions(broker)[self.symbol]
+        assert self.units(6) == self.positions(broker)[self.symbol]
         rows = [
             self.executions_of(broker, order_id)
             for order_id in (order.broker_order_id, streamed.broker_order_id)
         ]
-        assert [[Decimal(1)], [Decimal(5)]] == [[row.qty for row in each] for each in rows]
+        assert [[self.units(1)], [self.units(5)]] == [[row.qty for row in each] for each in rows]
 
     @pytest.mark.usefixtures("makes_new_ids")
     def test_b133_a_replace_that_repeats_the_whole_qty_shows_it_in_leaves_qty(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         driver.fail("asked-replace", "qty-remaining")
-        driver.fill(order.broker_order_id, "1")
+        driver.fill(order.broker_order_id, str(self.units(1)))
         new = self.replace(broker, order.broker_order_id, self.change(limit_price=self.price(3)))
         driver.advance(1)
         report = self.read_order(broker, new.broker_order_id)
         assert report.terms.qty is not None
-        assert Decimal(4) == report.terms.qty - report.filled_qty
+        assert self.units(4) == report.terms.qty - report.filled_qty
 
     @pytest.mark.usefixtures("makes_new_ids")
     def test_b134_the_price_of_an_exit_is_replaced_and_its_qty_is_not(
@@ -216,11 +216,13 @@ class ReplaceCases(Cases):
         self.require(m.OrderClass.BRACKET in broker.capabilities.order_classes, "brackets")
         self.require(m.TimeInForce.GTC in broker.capabilities.times_in_force, "gtc")
         exits = {"take_profit": self.high_price, "stop_loss": self.stop_price}
-        opening_order = self.place(broker, qty=4, limit_price=None, time_in_force="gtc", **exits)
+        opening_order = self.place(
+            broker, qty=self.units(4), limit_price=None, time_in_force="gtc", **exits
+        )
         driver.advance(2)
         report = self.read_order(broker, opening_order.broker_order_id)
         stop = next(leg for leg in report.legs if leg.terms.stop_price is not None)
-        refused = broker.replace(stop.broker_order_id, self.change(qty=Decimal(3)))
+        refused = broker.replace(stop.broker_order_id, self.change(qty=self.units(3)))
         assert isinstance(refused, m.Rejected)
         lower = Decimal(self.stop_price) - 4 * Decimal(self.price_step)
         new = self.replace(broker, stop.broker_order_id, self.change(stop_price=lower))
@@ -239,10 +241,10 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         order_id = order.broker_order_id
-        self.replace(broker, order_id, self.change(limit_price=self.price(3), qty=Decimal(6)))
+        self.replace(broker, order_id, self.change(limit_price=self.price(3), qty=self.units(6)))
         driver.advance(1)
         report = self.read_order(broker, order_id)
-        assert (self.price(3), Decimal(6)) == (report.terms.limit_price, report.terms.qty)
+        assert (self.price(3), self.units(6)) == (report.terms.limit_price, report.terms.qty)
         assert order.client_order_id == report.client_order_id
         assert report.replaces is None
         assert report.replaced_by is None
@@ -254,24 +256,24 @@ class ReplaceCases(Cases):
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         order_id = order.broker_order_id
-        driver.fill(order_id, "3")
-        outcome = broker.replace(order_id, self.change(qty=Decimal(2)))
+        driver.fill(order_id, str(self.units(3)))
+        outcome = broker.replace(order_id, self.change(qty=self.units(2)))
         assert isinstance(outcome, m.Rejected), outcome
         driver.advance(1)
-        assert Decimal(4) == self.read_order(broker, order_id).terms.qty
+        assert self.units(4) == self.read_order(broker, order_id).terms.qty
 
     @pytest.mark.usefixtures("edits_in_place")
     def test_b137_the_quantity_of_an_edit_is_the_total(
         self, broker: Broker, driver: VenueDriver, order: m.OrderReport
     ) -> None:
         order_id = order.broker_order_id
-        driver.fill(order_id, "1")
-        self.replace(broker, order_id, self.change(qty=Decimal(6)))
+        driver.fill(order_id, str(self.units(1)))
+        self.replace(broker, order_id, self.change(qty=self.units(6)))
         driver.advance(1)
         driver.fill(order_id)
         report = self.read_order(broker, order_id)
-        assert (_S.FILLED, Decimal(6)) == (report.status, report.filled_qty)
-        assert Decimal(6) == self.positions(broker)[self.symbol]
+        assert (_S.FILLED, self.units(6)) == (report.status, report.filled_qty)
+        assert self.units(6) == self.positions(broker)[self.symbol]
 
     @pytest.mark.usefixtures("edits_in_place")
     def test_b138_a_fill_during_an_edit_counts_at_the_terms_in_force(
@@ -282,7 +284,7 @@ class ReplaceCases(Cases):
         self.replace(broker, order_id, self.change(limit_price=self.price(3)))
         driver.advance(2)
         report = self.read_order(broker, order_id)
-        assert (_S.FILLED, Decimal(4)) == (report.status, report.filled_qty)
+        assert (_S.FILLED, self.units(4)) == (report.status, report.filled_qty)
 
     @pytest.mark.usefixtures("edits_in_place")
     def test_b139_an_edit_whose_reply_is_lost_is_found_in_the_terms(

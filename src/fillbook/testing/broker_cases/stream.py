@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 import pytest
@@ -32,13 +31,13 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=6)
-        for qty in ("1", "2", "3"):
-            driver.fill(order, qty)
+        order = self._place(broker, driver, qty=self.units(6))
+        for lots in (1, 2, 3):
+            driver.fill(order, str(self.units(lots)))
         driver.wait_for_events()
         streamed = listener.executions(order)
-        assert [Decimal(1), Decimal(2), Decimal(3)] == [each.qty for each in streamed]
-        assert [Decimal(1), Decimal(3), Decimal(6)] == [
+        assert [self.units(1), self.units(2), self.units(3)] == [each.qty for each in streamed]
+        assert [self.units(1), self.units(3), self.units(6)] == [
             r.filled_qty for r in listener.reports_of(order)
         ][-3:]
 
@@ -46,19 +45,21 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", str(self.price(-3)))
-        driver.fill(order, "3", str(self.price(-5)))
+        order = self._place(broker, driver, qty=self.units(5))
+        driver.fill(order, str(self.units(2)), str(self.price(-3)))
+        driver.fill(order, str(self.units(3)), str(self.price(-5)))
         driver.wait_for_events()
         streamed = [(each.qty, each.price) for each in listener.executions(order)]
         read = [(each.qty, each.price) for each in self.executions_of(broker, order)]
-        assert [(Decimal(2), self.price(-3)), (Decimal(3), self.price(-5))] == streamed == read
+        assert (
+            [(self.units(2), self.price(-3)), (self.units(3), self.price(-5))] == streamed == read
+        )
 
     def test_b104_a_repeated_event_has_the_same_execution_id(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=2)
+        order = self._place(broker, driver, qty=self.units(2))
         driver.fail("event", "event-doubled")
         driver.fill(order)
         driver.wait_for_events()
@@ -68,7 +69,7 @@ class StreamCases(Cases):
     def test_b105_a_dropped_event_is_found_by_a_read(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._place(broker, driver, qty=2)
+        order = self._place(broker, driver, qty=self.units(2))
         driver.fail("event", "event-dropped")
         driver.fill(order)
         driver.wait_for_events()
@@ -87,7 +88,7 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.clocked, "a clock on its reports")
-        order = self._place(broker, driver, qty=2)
+        order = self._place(broker, driver, qty=self.units(2))
         driver.fill(order)
         driver.wait_for_events()
         assert self.read_order(broker, order).clock == listener.reports_of(order)[-1].clock
@@ -96,7 +97,7 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=2)
+        order = self._place(broker, driver, qty=self.units(2))
         driver.fill(order)
         driver.bust_last(order)
         driver.wait_for_events()
@@ -108,7 +109,7 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=2)
+        order = self._place(broker, driver, qty=self.units(2))
         driver.fill(order, None, str(self.price(-1)))
         price = self.price(-5)
         driver.correct_last(order, str(price))
@@ -158,9 +159,9 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, "3")
+        order = driver.trade_by_hand(self.symbol, m.OrderSide.BUY, str(self.units(3)))
         driver.wait_for_events()
-        assert [Decimal(3)] == [each.qty for each in listener.executions(order)]
+        assert [self.units(3)] == [each.qty for each in listener.executions(order)]
 
     def test_b115_a_lost_stream_is_reported_and_reconnects(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
@@ -175,11 +176,11 @@ class StreamCases(Cases):
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
         self.require(broker.capabilities.streams_fills, "executions in its stream")
-        order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", str(self.price(-3)))
+        order = self._place(broker, driver, qty=self.units(5))
+        driver.fill(order, str(self.units(2)), str(self.price(-3)))
         driver.wait_for_events()
         driver.fail("event", "stream-lost")
-        driver.fill(order, "3", str(self.price(-5)))
+        driver.fill(order, str(self.units(3)), str(self.price(-5)))
         self._wait_for_reconnect(driver, listener)
         self._place(broker, driver)
         streamed = {each.exec_id: (each.qty, each.price) for each in listener.executions(order)}
@@ -190,9 +191,9 @@ class StreamCases(Cases):
     def test_b117_the_last_reported_state_is_the_read_state(
         self, broker: Broker, driver: VenueDriver, listener: RecordingSink
     ) -> None:
-        order = self._place(broker, driver, qty=5)
-        driver.fill(order, "2", str(self.price(-3)))
-        driver.fill(order, "3", str(self.price(-5)))
+        order = self._place(broker, driver, qty=self.units(5))
+        driver.fill(order, str(self.units(2)), str(self.price(-3)))
+        driver.fill(order, str(self.units(3)), str(self.price(-5)))
         driver.wait_for_events()
         streamed, report = listener.reports_of(order)[-1], self.read_order(broker, order)
         assert (streamed.status, streamed.filled_qty) == (report.status, report.filled_qty)
