@@ -48,15 +48,21 @@ def test_the_prices_are_restated_by_what_came_for_each_unit():
     assert (new.entered, new.applied, new.suspended) == (None, False, "")
 
 
-def test_the_splits_of_the_old_units_count_from_when_a_price_was_stored():
-    split = row("0", K.SPLIT, "AAPL", ratio=2, group=None, at=EARLIER)
+@pytest.mark.parametrize(
+    "split",
+    [
+        [row("0", K.SPLIT, "AAPL", ratio=2, group=None, at=EARLIER)],
+        [row(n, K.SPLIT, "AAPL", q, group="s", at=EARLIER) for n, q in (("7", -10), ("8", 20))],
+    ],
+)
+def test_the_splits_of_the_old_units_count_from_when_a_price_was_stored(split):
     rows = (row("1", K.MERGER, "AAPL", -20), row("2", K.MERGER, "NEW", 10))
     policy = m.ExitPolicy(take_profit="20%", stop_price=9)
     kept = evolve(KEPT, policy=policy, take_profit=None, priced_at=LATER)
-    new = moved(made(split, *rows), kept).protection
+    new = moved(made(*split, *rows), kept).protection
     assert (new.stop_price, new.take_profit) == (18, None)  # it was stored after the split
     assert (new.policy.stop_price, new.policy.take_profit) == (9, policy.take_profit)
-    new = moved(made(split, *rows), evolve(kept, priced_at=None, set_at=None)).protection
+    new = moved(made(*split, *rows), evolve(kept, priced_at=None, set_at=None)).protection
     assert (new.priced_at, new.set_at) == (None, None)
 
 

@@ -212,6 +212,33 @@ def test_after_a_split_the_exits_in_old_units_are_placed_anew_first():
     assert did(found) == [(0, "cancel", "x1"), (1, "stop", 10)]
 
 
+@pytest.mark.parametrize(
+    ("price", "steps"), [(95, [(0, "cancel", "x1"), (1, "stop", 10)]), ("47.5", [])]
+)
+def test_a_trailing_stop_that_a_split_did_not_adjust_is_placed_anew(price, steps):
+    """It would sell at the open; the best price that is stored tells in which units it is."""
+    moving = stop(type="trailing_stop", price=price, trail_percent="5")
+    first = verdict(protection(trail="5%"), orders=[stop(type="trailing_stop", price=95)])
+    split = ((m.timestamp(NOON + timedelta(hours=12)), Decimal(2)),)
+    found = verdict(
+        first.protection,
+        orders=[evolve(moving, created_at=OPENED_AT)],
+        restated=split,
+        held=position(s=20, price=50),
+        now=NOON + timedelta(hours=13),
+    )
+    assert did(found)[:2] == (steps or [(0, "stop", 10)])
+    assert found.protection.stop_price == Decimal("47.5")
+
+
+def test_the_distance_of_a_trail_is_that_of_when_it_was_given():
+    """An entry after a split resolves the prices anew, and leaves the policy as it is."""
+    kept = protection(trail=4, set_at=m.timestamp(NOON))
+    split = ((m.timestamp(NOON + timedelta(hours=12)), Decimal(2)),)
+    found = verdict(kept, restated=split, held=position(s=20), now=NOON + timedelta(hours=13))
+    assert found.steps[0].action.request.trail_price == 2
+
+
 @pytest.mark.parametrize("fields", [{}, {**CHANGES, "fixed": frozenset({"x1"})}])
 def test_what_cannot_be_changed_is_placed_anew(fields):
     found = verdict(protection(stop_price=95), orders=[stop()], **fields)

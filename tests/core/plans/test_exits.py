@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exit_orders, exits
+from fillbook.core.plans import exit_triggers, exits
 from tests.core.plans.situations import (
     COIN,
     NOON,
@@ -125,9 +125,9 @@ def test_a_given_price_is_rounded_away_from_the_market(qty, policy, expected):
     """The stop of a sale down, of a buy up; a price from a percentage was not given."""
     context = situation(protection(**policy), held=position(s=qty))
     [found] = exits.compare(context)
-    assert exit_orders.sentence_of_rounded(found.protection, context) == expected
+    assert exit_triggers.sentence_of_rounded(found.protection, context) == expected
     split = ((m.timestamp(NOON + timedelta(days=1)), D(2)),)
-    assert not exit_orders.sentence_of_rounded(found.protection, evolve(context, restated=split))
+    assert not exit_triggers.sentence_of_rounded(found.protection, evolve(context, restated=split))
 
 
 def test_an_exit_without_a_price_is_impossible():

@@ -33,7 +33,7 @@ from fillbook.model.orders.open_quantity import OpenQuantity
 
 #: The version of the rules by which records are computed.  A release that computes other records
 #: from the same journal increments it; a store of an older version is rebuilt when it is opened.
-RULES: Final = 15
+RULES: Final = 16
 
 
 @m.exact

@@ -11,6 +11,7 @@ Other half: `core.symbol_names`, which reads the names.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from attrs import evolve
 
@@ -19,6 +20,9 @@ from fillbook.core.holdings import action_keys
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.evidence_posting import replace_movements, update_order
 from fillbook.core.symbol_names import is_later, resolve
+
+#: Why a protection ends if another one of its part goes on.
+_REPLACED: Final = "another protection of the part goes on, as its symbol has another name"
 
 
 def list_instrument(draft: Draft, instrument: m.Instrument) -> None:
@@ -60,13 +64,50 @@ def rename(draft: Draft, old: str, new: str, at: m.Timestamp) -> None:
 
 
 def _move_protections(draft: Draft, old: str, new: str) -> None:
-    """Move the protections and the cooldowns of *old* to *new*."""
+    """Move the protections of *old* to *new*, with their plans, and its cooldowns."""
     for protection in [x for x in draft.all(m.Protection) if x.symbol == old]:
         draft.drop(m.Protection, protection.key)
-        draft.put(evolve(protection, symbol=new))
+        moved = evolve(protection, symbol=new)
+        other = draft.get(m.Protection, moved.key)
+        if other is None:
+            _go_on(draft, protection, moved)
+        else:
+            _go_on(draft, *_one_of(draft, protection, other, new))
     for cooldown in [x for x in draft.all(m.Cooldown) if x.symbol == old]:
         draft.drop(m.Cooldown, cooldown.key)
-        draft.put(evolve(cooldown, symbol=new))
+        moved_one = evolve(cooldown, symbol=new)
+        known = draft.get(m.Cooldown, moved_one.key)
+        if known is None or known.until < moved_one.until:
+            draft.put(moved_one)
+
+
+def _go_on(draft: Draft, before: m.Protection, after: m.Protection) -> None:
+    """Store what a protection is now; the plans that were made for it are still for it."""
+    for plan in draft.find(m.Plan, "occasion", before.occasion):
+        draft.put(evolve(plan, occasion=after.occasion))
+    draft.put(after)
+
+
+def _one_of(
+    draft: Draft, one: m.Protection, other: m.Protection, new: str
+) -> tuple[m.Protection, m.Protection]:
+    """Return which of two goes on for a part that both are for, the last one set: before, after."""
+    ended, kept = sorted((one, other), key=lambda x: x.set_at or "")
+    draft.emit(m.EventKind.COVER, symbol=ended.symbol, protection=evolve(ended, why=_REPLACED))
+    after = evolve(
+        kept,
+        symbol=new,
+        number=1 + max(one.number, other.number),
+        pending=kept.pending and ended.pending,
+        applied=kept.applied and not kept.pending,
+    )
+    text = (
+        f"two protections of {after.title} became one, because a symbol has another name: the one "
+        f"that was set at {kept.set_at} goes on for all of its units"
+    )
+    alert = m.Alert(m.AlertKind.EXIT_CHANGED, new, text)
+    draft.emit(m.EventKind.ALERT, symbol=new, alert=alert)
+    return kept, after
 
 
 def _with_name(fees: Iterable[m.Fee], old: str, new: str) -> tuple[m.Fee, ...]:

@@ -29,10 +29,11 @@ class ExitContext:
     splits: the time, and the new units per old unit.  `expires` are the times at which orders end,
     by client id.  `quotes` are the newest quotes that were read, oldest first.  `differs` is theirs
     minus ours, in signed base units; None: there is no difference.  `is_settled`: nothing about the
-    symbol changed for longer than the broker lags.  `exited` are the strategies whose whole units
-    an exit of ours has sold in this round trip.  `ended` are the times at which the last exit of a
-    strategy ended.  `is_trying_to_close`: a plan has just tried to close the position at a watched
-    price.  `unconfirmed` is why nothing about the symbol can be decided now; ``""``: it can.
+    symbol changed for longer than the broker lags, and a snapshot was taken since an exit did.
+    `exited` are the strategies whose whole units an exit of ours has sold in this round trip.
+    `ended` are the times at which the last exit of a strategy ended.  `is_trying_to_close`: a plan
+    has just tried to close the position at a watched price.  `unconfirmed` is why nothing about the
+    symbol can be decided now; ``""``: it can.
     """
 
     now: datetime
@@ -115,8 +116,12 @@ class ExitContext:
 
     def was_split(self, client_order_id: str) -> bool:
         """Return whether the units were split after an order was placed."""
+        return self.ratio_of(client_order_id) != 1
+
+    def ratio_of(self, client_order_id: str) -> Decimal:
+        """Return the new units per old unit by the splits after an order was placed."""
         found = (x for x in self.orders if x.client_order_id == client_order_id)
-        return any(self.ratio_since(x.created_at) != 1 for x in found)
+        return next((self.ratio_since(x.created_at) for x in found), Decimal(1))
 
     def tick(self, price: Decimal) -> Decimal | None:
         """Return the price increment at *price*; None: unknown."""

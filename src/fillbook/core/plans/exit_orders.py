@@ -105,7 +105,11 @@ def with_best_stop(
     protection: m.Protection, groups: Sequence[ExitGroup], context: ExitContext
 ) -> m.Protection:
     """Return *protection* with the best stop that a trail has reached: none starts looser again."""
-    reached = [x.stop for x in groups if x.is_ours and x.trail and x.stop is not None]
+    reached = [
+        x.stop / (context.ratio_of(x.name) if is_of_before(x, protection, context) else 1)
+        for x in groups
+        if x.is_ours and x.trail and x.stop is not None
+    ]
     stored = _restated(protection.stop_price, protection, context)
     best = reached if stored is None else [*reached, stored]
     if not reached:
@@ -114,6 +118,22 @@ def with_best_stop(
     if tightest == stored:
         return protection
     return evolve(protection, stop_price=tightest * context.ratio_since(protection.priced_at))
+
+
+@m.exact
+def is_of_before(group: ExitGroup, protection: m.Protection, context: ExitContext) -> bool:
+    """
+    Return whether a trailing stop is still that of before a split, which the broker did not adjust.
+
+    Its price is compared with the best one that is stored: no market moves as far as a split.
+    """
+    ratio, stored = (
+        context.ratio_of(group.name),
+        _restated(protection.stop_price, protection, context),
+    )
+    if ratio == 1 or stored is None or group.stop is None:
+        return False
+    return abs(group.stop / ratio - stored) < abs(group.stop - stored)
 
 
 @m.exact
@@ -132,24 +152,6 @@ def take_profit(protection: m.Protection, context: ExitContext) -> Decimal | Non
     """Return the take-profit price in the units of today, on its tick; None: there is none."""
     price = _restated(protection.take_profit, protection, context)
     return None if price is None else _on_tick(price, context, up=context.sign > 0)
-
-
-@m.exact
-def sentence_of_rounded(protection: m.Protection, context: ExitContext) -> str:
-    """Return how the prices that the bot gave are rounded; ``""``: they are sent as given."""
-    if context.ratio_since(protection.priced_at) != 1:
-        return ""
-    policy = protection.policy
-    profit = None if policy.take_profit is None else policy.take_profit.value
-    prices = (
-        ("stop_price", policy.stop_price, protection.stop_price, stop_price(protection, context)),
-        ("take_profit", profit, protection.take_profit, take_profit(protection, context)),
-    )
-    return ", ".join(
-        f"{name} {m.plain(asked)} is rounded to {m.plain(sent)}"
-        for name, asked, stored, sent in prices
-        if asked is not None and sent is not None and asked == stored != sent
-    )
 
 
 def _on_tick(price: Decimal, context: ExitContext, *, up: bool) -> Decimal:
@@ -185,7 +187,12 @@ def _distance(protection: m.Protection, price: Decimal, context: ExitContext) ->
     assert trail is not None  # the caller has checked it
     if trail.is_percent:
         return price * trail.value / 100
-    return trail.value / context.ratio_since(protection.priced_at)
+    return trail_price(trail, protection, context)
+
+
+def trail_price(trail: m.Level, protection: m.Protection, context: ExitContext) -> Decimal:
+    """Return the distance of a trail, per unit of today; it was given in those of `set_at`."""
+    return trail.value / context.ratio_since(protection.set_at or protection.priced_at)
 
 
 def market_price(context: ExitContext) -> Decimal | None:
@@ -271,8 +278,10 @@ def _shapes(protection: m.Protection, context: ExitContext) -> Iterator[dict[str
     stop, profit = stop_price(protection, context), take_profit(protection, context)
     policy, trail = protection.policy, protection.trail
     if trail is not None and trails(protection, context):
-        ratio = 1 if trail.is_percent else context.ratio_since(protection.priced_at)
-        yield {"trail_percent" if trail.is_percent else "trail_price": trail.value / ratio}
+        if trail.is_percent:
+            yield {"trail_percent": trail.value}
+        else:
+            yield {"trail_price": trail_price(trail, protection, context)}
         price = market_price(context)
         if price is not None:  # without a trail, it is placed anew for each session
             reached = price - context.sign * _distance(protection, price, context)
@@ -380,7 +389,8 @@ def differs(group: ExitGroup, protection: m.Protection, context: ExitContext) ->
         is_looser = (
             stop is not None and group.stop is not None and (stop - group.stop) * context.sign > 0
         )
-        return is_looser or protection.trail is None
+        is_old = is_of_before(group, protection, context)
+        return is_looser or is_old or protection.trail is None
     request = wanted[0]
     if request.type is m.OrderType.TRAILING_STOP:
         return True

@@ -64,6 +64,34 @@ def _is_reached(
     return all((x - price) * context.sign >= 0 for x in prices)
 
 
+@m.exact
+def sentence_of_rounded(protection: m.Protection, context: ExitContext) -> str:
+    """Return how the prices that the bot gave are rounded; ``""``: they are sent as given."""
+    if context.ratio_since(protection.priced_at) != 1:
+        return ""
+    policy = protection.policy
+    profit = None if policy.take_profit is None else policy.take_profit.value
+    prices = (
+        (
+            "stop_price",
+            policy.stop_price,
+            protection.stop_price,
+            exit_orders.stop_price(protection, context),
+        ),
+        (
+            "take_profit",
+            profit,
+            protection.take_profit,
+            exit_orders.take_profit(protection, context),
+        ),
+    )
+    return ", ".join(
+        f"{name} {m.plain(asked)} is rounded to {m.plain(sent)}"
+        for name, asked, stored, sent in prices
+        if asked is not None and sent is not None and asked == stored != sent
+    )
+
+
 def sentence_of_impossible(policy: m.ExitPolicy, sign: int) -> str:
     """
     Return which percentages of a policy are no price above zero; ``""``: none.

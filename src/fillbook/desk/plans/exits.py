@@ -22,7 +22,7 @@ from fillbook.core import watch
 from fillbook.core.checks import moved_protections
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_orders, exit_triggers, exits
+from fillbook.core.plans import breach, exit_triggers, exits
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.exit_context import ExitContext
 from fillbook.core.plans.exit_verdict import ExitVerdict
@@ -361,6 +361,6 @@ def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:
 
 def _purpose(protection: m.Protection, context: ExitContext) -> str:
     """Return what a plan for exits is for, and how the prices that the bot gave are rounded."""
-    rounded = exit_orders.sentence_of_rounded(protection, context)
+    rounded = exit_triggers.sentence_of_rounded(protection, context)
     why = f"exits of {protection.title}: {protection.why or protection.cover}"
     return f"{why}; {rounded}" if rounded else why

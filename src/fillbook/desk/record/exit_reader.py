@@ -63,6 +63,10 @@ def exit_context(
         if x.symbol == symbol
     )
     members = {x.strategy: members_of(reader, x) for x in protections}
+    ours, lag = exits_of(reader, records, protections), capabilities.account_lag
+    # A broker that changes an exit by itself, for a split, shows the other quantity later.
+    exits = [x for x in records if x.client_order_id in ours and not x.order.is_final]
+    snapshot_at = now - (age or timedelta())
     differences = [x for x in position_differences(reader, held) if x]
     return ExitContext(
         now=now,
@@ -74,14 +78,14 @@ def exit_context(
         pair=pair,
         session=session,
         orders=tuple(x.order for x in records if x.requests or x.ids),
-        ours=exits_of(reader, records, protections),
+        ours=ours,
         least=_least_leaves(reader, records),
         unsent=frozenset(x.client_order_id for x in records if _is_cancel_unsent(x)),
         fixed=frozenset(x.client_order_id for x in records if _is_fixed(x)),
         restated=tuple((x.at, ratio) for x, ratio in splits_of(reader, held)),
         expires=_expires(reader, records),
         differs=max(differences, key=abs, default=None),
-        is_settled=_is_settled(records, now, capabilities.account_lag),
+        is_settled=_is_settled(records, now, lag) and _is_settled(exits, snapshot_at, lag),
         exited=frozenset(
             name
             for name, found in members.items()
@@ -171,6 +175,7 @@ def _expires(reader: Reader, records: Sequence[m.OrderRecord]) -> dict[str, m.Ti
 
 
 def _is_settled(records: Sequence[m.OrderRecord], now: datetime, lag: timedelta) -> bool:
+    """Whether no order changed within the *lag* before *now*."""
     changed = [m.moment(x.seen_at) for x in records if x.seen_at is not None]
     return all(now - at >= lag for at in changed)
 
