@@ -231,8 +231,7 @@ def test_the_doctor_says_what_is_known_of_the_stream(emulator, order, capsys):
     ok, said = rows_of(capsys, *STORE)[1]["stream"]
     assert (ok, said) == (
         None,
-        "no desk ticks on this record; a key has 1 at a time: the bot's own, or that of "
-        "start(listen=True)",
+        "no desk ticks on this record; a key has 1 at a time: that of a desk, or the bot's own",
     )
     with fb.open(store="sqlite:///bot.db") as desk:
         desk.receive(ConnectionError("HTTP 429"))

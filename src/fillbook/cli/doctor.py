@@ -292,5 +292,5 @@ def _stream(broker: Broker, record: Status | None) -> Finding:
     if record is not None and record.stream is not None and ticks:
         said.append(f"its stream: {record.stream.state}")
     if limit is not None:
-        said.append(f"a key has {limit} at a time: the bot's own, or that of start(listen=True)")
+        said.append(f"a key has {limit} at a time: that of a desk, or the bot's own")
     return Finding("stream", None, "; ".join(said))

@@ -265,13 +265,18 @@ def _unknown(what: str, name: str, known: Set[str]) -> str:
 
 @contextmanager
 def named_options(options: Mapping[str, str]) -> Iterator[None]:
-    """Have an invalid value name the option of the command line; *options* are by field."""
+    """Have a wrong value or a denial name the options; *options* are by field."""
     try:
         yield
-    except errors.InvalidValue as error:
-        names = "|".join(sorted(options, key=len, reverse=True))
-        text = re.sub(rf"\b({names})\b", lambda found: options[found[1]], str(error))
-        raise errors.InvalidValue(text) from None
+    except (errors.InvalidValue, errors.Denied) as error:
+        error.args = (with_options(str(error), options),)
+        raise
+
+
+def with_options(text: str, options: Mapping[str, str]) -> str:
+    """Return *text* with the options of the command line in place of the fields."""
+    names = "|".join(sorted(options, key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda found: options[found[1]], text)
 
 
 #: The seconds of each unit of a duration.

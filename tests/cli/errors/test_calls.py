@@ -107,6 +107,10 @@ ERRORS = {
     ),
     "sell AAPL 1 --oco": (2, "an OCO order needs a --take-profit and a --stop-loss"),
     "buy AAPL 1 --limit 5 --trail 1": (2, "a trailing stop has no --limit"),
+    "buy AAPL 1 --limit 100 --stop-loss 120": (
+        1,
+        "price 100 must be above --stop-loss 120 (nothing was sent)",
+    ),
     "buy ZZZZ 1": (1, "the broker does not list ZZZZ: check the symbol (nothing was sent)"),
     "buy AAPL 1000000": (
         1,

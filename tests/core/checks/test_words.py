@@ -267,6 +267,29 @@ WORDS = {
         {"capabilities": evolve(ABLE, order_types=frozenset({m.OrderType.MARKET}))},
         "the broker does not support stop orders",
     ),
+    "a time in force of a fraction": (
+        {"qty": "1.5", "time_in_force": "gtc"},
+        {"instrument": SHARE},
+        "the broker does not support simple market orders with gtc (fractions or notionals); it "
+        "takes them with day",
+    ),
+    "a type of a fraction": (
+        {"qty": "1.5", "stop_price": 109},
+        {"instrument": SHARE},
+        "the broker does not support simple stop orders with day (fractions or notionals); "
+        "give a whole quantity",
+    ),
+    "a type in extended hours": (
+        {"limit_price": None, "extended_hours": True},
+        {},
+        "the broker does not support simple market orders with day (extended hours); it takes "
+        "limit orders",
+    ),
+    "a class that it does not take": (
+        {"order_class": "oto", "stop_loss": 90},
+        {},
+        "the broker does not support oto market orders with day (whole units)",
+    ),
 }
 
 

@@ -22,6 +22,7 @@ from fillbook.cli.options import (
     open_desk,
     print_result,
     store_if_any,
+    with_options,
 )
 from fillbook.model.journal.describe import size_of
 
@@ -42,6 +43,8 @@ _OPTIONS: Final = {
     "time_in_force": "--tif",
     "order_class": "--oco",
 }
+#: Those that the reason of a denial names; its other words are plain ones: the notional.
+_IN_DENIALS: Final = {name: option for name, option in _OPTIONS.items() if "_" in name}
 
 
 @frozen(kw_only=True)
@@ -186,7 +189,8 @@ def _place(
     with open_desk(broker, store, live=live) as desk:
         note_new_strategy(desk.book, request.strategy)
         try:
-            order = desk.submit(request, key)
+            with named_options(_IN_DENIALS):
+                order = desk.submit(request, key)
         except errors.OrderError as refused:
             if json:
                 output.as_json(refused.order)
@@ -246,7 +250,7 @@ def _print_preview(preview: m.Preview, currency: str | None) -> None:
     output.table(
         "Checks",
         ("check", "passed", "reason"),
-        ((x.name, passes[x.reason is None], x.reason) for x in preview.checks),
+        ((x.name, passes[x.reason is None], _reason(x.reason)) for x in preview.checks),
     )
     if preview.adjustments:
         output.table(
@@ -258,7 +262,11 @@ def _print_preview(preview: m.Preview, currency: str | None) -> None:
     if preview.reason is None:
         output.out.print("[green]It would be sent.[/] Dry run: nothing was sent or written.")
     else:
-        output.out.print(f"[red]It would be denied[/]: {output.cell(preview.reason)}")
+        output.out.print(f"[red]It would be denied[/]: {output.cell(_reason(preview.reason))}")
+
+
+def _reason(reason: m.Reason | None) -> str | None:
+    return None if reason is None else with_options(str(reason), _IN_DENIALS)
 
 
 def _impact(impact: m.Impact, currency: str | None) -> list[tuple[str, object]]:

@@ -9,6 +9,7 @@ all checks.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -71,7 +72,8 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     )
     for is_supported, what in requirements:
         if not is_supported:
-            message = f"the broker does not support {what}"
+            hint = _alternatives(request, context) if what is requirements[-1][1] else ""
+            message = f"the broker does not support {what}{hint}"
             return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
     return None
 
@@ -94,15 +96,32 @@ def is_taken(
 
 def _is_combination_supported(request: m.OrderRequest, context: CheckContext) -> bool:
     """Return whether the broker accepts this combination of type, time in force and class."""
-    sort = _order_sort(request, context)
-    rows = [row for row in context.capabilities.takes if row.sort is sort]
-    order_type = m.OrderType.LIMIT if request.order_class is m.OrderClass.OCO else request.type
+    rows = _rows_of_sort(request, context)
     return not rows or any(
-        order_type in row.types
-        and request.time_in_force in row.times_in_force
-        and request.order_class in row.classes
-        for row in rows
+        request.time_in_force in row.times_in_force for row in _of_kind(request, rows)
     )
+
+
+def _rows_of_sort(request: m.OrderRequest, context: CheckContext) -> list[m.Takes]:
+    sort = _order_sort(request, context)
+    return [row for row in context.capabilities.takes if row.sort is sort]
+
+
+def _of_kind(request: m.OrderRequest, rows: Sequence[m.Takes]) -> list[m.Takes]:
+    """Return the rows of the type and the class of *request*."""
+    order_type = m.OrderType.LIMIT if request.order_class is m.OrderClass.OCO else request.type
+    return [x for x in rows if order_type in x.types and request.order_class in x.classes]
+
+
+def _alternatives(request: m.OrderRequest, context: CheckContext) -> str:
+    """Return which times in force, or else which types, the broker takes of such an order."""
+    rows = _rows_of_sort(request, context)
+    if times := {x for row in _of_kind(request, rows) for x in row.times_in_force}:
+        return f"; it takes them with {', '.join(sorted(times))}"
+    if _order_sort(request, context) is m.OrderSort.FRACTION:
+        return "; give a whole quantity"
+    types = {x for row in rows if request.order_class in row.classes for x in row.types}
+    return f"; it takes {', '.join(sorted(types))} orders" if types else ""
 
 
 def _order_sort(request: m.OrderRequest, context: CheckContext) -> m.OrderSort:

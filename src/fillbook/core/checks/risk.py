@@ -374,5 +374,5 @@ def no_price(request: m.OrderRequest) -> Reason:
     return Reason(
         ReasonCode.NO_PRICE,
         f"the cost of a {request.type} order is unknown, because there is no recent quote of "
-        f"{request.symbol}; give a limit_price or a reference_price",
+        f"{request.symbol}; give a limit_price (a bot may give a reference_price instead)",
     )

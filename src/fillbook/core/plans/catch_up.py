@@ -390,7 +390,7 @@ class _Comparison:
             return (
                 _O.NO_POSITION,
                 f"{m.plain(-qty)} are to be sold, and {m.plain(max(ZERO, held))} are held by "
-                f"{whose}; to give a position to a strategy, see `assign`",
+                f"{whose}; to give a position to a strategy, see `fillbook assign`",
             )
         if not rounded or abs(rounded) < facts.least:
             least = max(facts.step, facts.least)

@@ -90,8 +90,8 @@ def sentence_of_late(plan: m.Plan) -> str:
     """Return why a plan that is past its `valid_until` goes no further."""
     until = f"{plan.valid_until[:10]} {plan.valid_until[11:16]}"
     return (
-        f"it was not done by {until} UTC; a desk has to tick every few seconds (`start` does). "
-        "Ask for it again if it is still wanted"
+        f"it was not done by {until} UTC; a desk has to tick every few seconds (`start` does, and "
+        "`fillbook watch --tick`). Ask for it again if it is still wanted"
     )
 
 

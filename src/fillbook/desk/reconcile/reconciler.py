@@ -45,7 +45,8 @@ from fillbook.store import Urgency, urgency
 NOTHING_TO_COMPARE: Final = m.NotObserved(
     m.Failure.UNSUPPORTED,
     "there is nothing to compare: the record has no opening balance yet. Call sync() first "
-    "(`fillbook sync`), or pass the positions that the bot expects (ours=)",
+    "(`fillbook sync`), or pass the positions that the bot expects (ours=, `fillbook check "
+    "--ours`)",
 )
 
 
