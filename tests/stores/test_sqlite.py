@@ -403,6 +403,24 @@ def test_a_damaged_file_is_named_with_what_to_do(kept, path):
     assert str(raised.value).startswith(f"{kept} is damaged (database disk image is malformed). ")
 
 
+@pytest.mark.parametrize("count", [1, 7, 50])
+def test_a_closed_file_whose_newest_entries_were_deleted_is_damaged(kept, count):
+    """A record that goes on would number other entries as those that were delivered."""
+    alter(kept, f"DELETE FROM journal WHERE number > {50 - count}")
+    first = f"{51 - count} to 50" if count > 1 else "50"
+    with pytest.raises(StoreDamaged, match=f"entry {first} of its journal .* Restore a backup"):
+        SqliteStore(kept)
+
+
+def test_what_one_process_has_closed_another_one_goes_on_with(kept):
+    with closing(SqliteStore(kept)) as store:
+        SqliteStore(kept).close()
+        with store.write() as writer:
+            put(writer, movement("051"))
+        SqliteStore(kept).close()
+    assert len(read_all(kept)[1]) == 51
+
+
 def test_a_file_of_another_kind_is_named_with_what_to_do(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("order,qty\nAAPL,10\n" * 100)

@@ -53,12 +53,15 @@ def is_later(former: m.SymbolName, at: m.Timestamp) -> bool:
 
 def is_known(records: RecordReader, symbol: str) -> bool:
     """Return whether the record has anything of *symbol*, or the broker has listed it."""
-    orders = records.find(m.OrderRecord, "symbol", symbol)
     return (
         records.get(m.Position, pairs.holding_of(records, symbol)) is not None
         or records.get(m.Instrument, symbol) is not None
-        or any(x.order.status is not m.OrderStatus.DENIED for x in orders)
+        or any(_was_sent(x) for x in records.find(m.OrderRecord, "symbol", symbol))
     )
+
+
+def _was_sent(record: m.OrderRecord) -> bool:
+    return record.order.status is not m.OrderStatus.DENIED
 
 
 def similar_to(symbol: str, names: Iterable[str]) -> tuple[str, ...]:

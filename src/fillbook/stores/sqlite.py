@@ -205,9 +205,12 @@ class SqliteStore:
         pending = sql.pending_migrations(connection, DIALECT)
         if not has_wal:
             self._file.check(connection)
-            if not pending:
-                last = sql.SqlReader(connection, DIALECT).last()
-                self._file.check_mark(connection, last)
+        if not pending:
+            mark = self._file.mark(connection)  # first: another process may write meanwhile
+            last = sql.SqlReader(connection, DIALECT).last()
+            self._file.check_closed(mark, last)
+            if not has_wal:
+                self._file.check_wal(mark, last)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # for macOS; no effect elsewhere
         if pending:
@@ -249,8 +252,9 @@ class SqliteStore:
         try:
             with self._lock.hold():
                 with suppress(sqlite3.Error):
-                    if self._file.mark(self._writer):
-                        self._file.set_mark(self._writer, 0)
+                    if self._file.mark(self._writer) > 0:
+                        newest = sql.SqlReader(self._writer, DIALECT).last()
+                        self._file.set_mark(self._writer, -newest)
                 self._close_all()
         except StoreUnavailable as error:
             # Another process keeps the lock, so that this connection is not the last.
@@ -266,7 +270,7 @@ class SqliteStore:
     def _mark_next_entry(self) -> None:
         """Mark the next entry, unless an entry after the last checkpoint is marked."""
         self._writes += 1
-        if self._writes >= CHECKPOINT_EACH or not self._file.mark(self._writer):
+        if self._writes >= CHECKPOINT_EACH or self._file.mark(self._writer) <= 0:
             newest = sql.SqlReader(self._writer, DIALECT).last()
             self._file.set_mark(self._writer, newest + 1)
             self._writes = 0

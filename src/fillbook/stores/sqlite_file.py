@@ -2,8 +2,10 @@
 The file of a SQLite store: whether it is the file that was opened, whole, and with its WAL.
 
 The mark is the number that SQLite keeps for its user in the header of the file.  It is the number
-of an entry that is about to be written; 0: the file has all entries.  It is in the file before the
-entry is in the WAL, so that a WAL that is missing after a kill is noticed.
+of an entry that is about to be written, which is in the file before the entry is in the WAL, so
+that a WAL that is missing after a kill is noticed.  A process that closes the file negates the
+number of the newest entry: the file has all entries up to it, and lacks some if they were deleted.
+0: nothing is known.
 """
 
 from __future__ import annotations
@@ -69,10 +71,17 @@ class RecordFile:
         connection.execute(f"PRAGMA user_version = {mark}")
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def check_mark(self, connection: sqlite3.Connection, last: int) -> None:
+    def check_closed(self, mark: int, last: int) -> None:
+        """Raises: StoreDamaged if entries after *last* were deleted since the file was closed."""
+        if last < -mark:
+            lost = f"{last + 1} to {-mark}" if last + 1 < -mark else f"{-mark}"
+            raise StoreDamaged(
+                f"entry {lost} of its journal is missing: another program has changed the file"
+            )
+
+    def check_wal(self, mark: int, last: int) -> None:
         """Raises: StoreDamaged if the entries after *last* were in a WAL that is missing."""
-        mark = self.mark(connection)
-        if mark and last < mark:
+        if last < mark:
             raise StoreDamaged(
                 f"{self.path} was not closed, and the file {self.wal.name} beside it is missing: "
                 f"entry {mark} and later ones are lost. Restore that file, or archive this one and "
