@@ -32,7 +32,8 @@ _numbers = itertools.count(1)
 def require_types(reply: object) -> None:
     """Check that every field in a reply of the adapter has its type: a float has lost digits."""
     wrong = wrong_type(reply)
-    assert wrong is None, wrong
+    if wrong is not None:
+        raise AssertionError(wrong)
 
 
 class RecordingSink:
@@ -168,9 +169,10 @@ class Cases:
             return outcome.report
         if outcome.broker_order_id is not None:
             return self.read_order(broker, outcome.broker_order_id)
-        assert broker.capabilities.find, (
-            "`Accepted` has neither a report nor a broker_order_id, and `find` is not declared"
-        )
+        if not broker.capabilities.find:
+            raise AssertionError(
+                "`Accepted` has neither a report nor a broker_order_id, and `find` is not declared"
+            )
         return self.observed(broker.find(intent.client_order_id))
 
     def observed(self, answer: m.Observed[T] | m.NotObserved | m.Absent) -> T:

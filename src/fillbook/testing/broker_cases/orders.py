@@ -28,10 +28,12 @@ class OrderCases(Cases):
     def test_b020_a_resting_order_is_accepted_with_its_terms(self, broker: Broker) -> None:
         intent = self.intent(qty=self.units(2))
         outcome = broker.submit(intent)
-        assert isinstance(outcome, m.Accepted)
+        assert isinstance(outcome, m.Accepted), outcome
         report = self.report_of(broker, outcome, intent)
         request = intent.request
-        assert intent.client_order_id == report.client_order_id
+        assert intent.client_order_id == report.client_order_id, (
+            "a report on an order of the desk bears its whole client order id"
+        )
         assert report.broker_order_id
         for name in ("symbol", "side", "type", "time_in_force", "qty", "limit_price"):
             assert getattr(request, name) == getattr(report.terms, name), name
