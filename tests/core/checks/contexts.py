@@ -74,6 +74,7 @@ ACCOUNT = m.AccountSnapshot(
 )
 SHARE = m.Instrument("AAPL", m.AssetClass.EQUITY, fractionable=True, qty_increment=D("0.001"))
 WHOLE = m.Instrument("AAPL", m.AssetClass.EQUITY, min_qty=D(5))
+LOTS = m.Instrument("AAPL", m.AssetClass.EQUITY, qty_increment=D(10))
 COIN = m.Instrument(
     "BTC/USD",
     m.AssetClass.CRYPTO,

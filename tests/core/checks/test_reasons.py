@@ -27,6 +27,7 @@ from tests.core.checks.contexts import (
     ENDED,
     HOUR,
     LONG,
+    LOTS,
     MISSING,
     MONEY,
     OTHER,
@@ -100,6 +101,9 @@ REASONS = [
     (None, SELL, {"instrument": WHOLE, "position": None}),  # not known to hold nothing
     ("quantity", {"qty": "0.0009"}, {"instrument": SHARE}),
     ("quantity", {"qty": 4}, {"instrument": WHOLE}),
+    ("quantity", {"qty": 5}, {"instrument": LOTS}),
+    ("not_fractionable", {"qty": "15.5"}, {"instrument": LOTS}),
+    (None, {"qty": 10}, {"instrument": LOTS}),
     ("quantity", {**BTC, "qty": "0.00001"}, {"instrument": COIN}),
     ("quantity", {**BTC, "qty": "0.01"}, {"instrument": COIN}),
     ("quantity", {**BTC, "qty": None, "notional": 9}, {"instrument": COIN}),

@@ -14,6 +14,7 @@ from tests.core.checks.contexts import (
     ABLE,
     BTC,
     COIN,
+    LOTS,
     PARTED,
     PLAIN,
     SELL,
@@ -60,6 +61,10 @@ LONG = {"position": holding("10.25"), "limits": CUT}
         ({"qty": "1.0009"}, {"instrument": SHARE}, {"qty": "1"}),
         ({"qty": "1.0009"}, {}, {}),  # the instrument was not observed
         ({"qty": "1.5"}, {"instrument": WHOLE}, {}),  # a fraction is refused, not cut
+        ({"qty": 15}, {"instrument": LOTS}, {"qty": "10"}),
+        ({"qty": 20}, {"instrument": LOTS}, {}),
+        ({"qty": "15.5"}, {"instrument": LOTS}, {}),  # a fraction is refused here too
+        ({"qty": 5}, {"instrument": LOTS}, {}),  # nothing would be left: refused
         ({"qty": "0.0009"}, {"instrument": SHARE}, {}),  # nothing would be left: refused
         ({"qty": None, "notional": "50.009"}, {}, {"notional": "50"}),
         ({"qty": None, "notional": "50.009"}, {"capabilities": PLAIN}, {}),

@@ -174,10 +174,7 @@ def sized(request: m.OrderRequest, context: CheckContext) -> Reason | None:
     if listed is None:
         return None
     is_crypto, notional = context.is_crypto(request), request.notional
-    if is_crypto or listed.fractionable:
-        minimum = max(listed.min_qty or m.ZERO, listed.qty_increment)
-    else:
-        minimum = listed.min_qty or m.ZERO
+    minimum = max(listed.min_qty or m.ZERO, listed.qty_increment)
     if request.qty is not None and request.qty < minimum:
         shown = f"quantity, {m.plain(request.qty)} {request.symbol},"
         return _too_small(shown, request.qty, minimum, m.plain(minimum))

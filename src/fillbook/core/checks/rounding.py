@@ -49,7 +49,7 @@ def _size_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.
         cuts = request.reduce_only or limits.strategy_oversell is m.StrategyOversell.CUT
         if cuts and part is not None and 0 < part.closable < sent:
             sent, why = part.closable, "limited to what the strategy holds"
-        step = _qty_step(request, context)
+        step = _qty_step(request, sent, context)
         if step is not None and sent != m.cut(sent, step):
             sent = m.cut(sent, step)
             why = ", ".join(x for x in (why, f"steps of {m.plain(step)}") if x)
@@ -57,12 +57,14 @@ def _size_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.
     return adjustments
 
 
-def _qty_step(request: m.OrderRequest, context: CheckContext) -> Decimal | None:
-    """Return the quantity increment; None: unknown, or the broker rejects fractions instead."""
+def _qty_step(request: m.OrderRequest, qty: Decimal, context: CheckContext) -> Decimal | None:
+    """Return the increment of *qty*; None: unknown, or the broker rejects fractions instead."""
     listed = context.listed
-    if listed is None or not (context.is_crypto(request) or listed.fractionable):
+    if listed is None:
         return None
-    return listed.qty_increment
+    takes_fractions = listed.fractionable or context.is_crypto(request)
+    is_whole = qty == qty.to_integral_value()
+    return listed.qty_increment if takes_fractions or is_whole else None
 
 
 def _price_adjustments(request: m.OrderRequest, context: CheckContext) -> list[m.Adjustment]:
