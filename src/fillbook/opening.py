@@ -263,11 +263,17 @@ def _entry_points(group: str) -> EntryPoints:
 
 
 def _load_entry_point(group: str, name: str, address: str) -> Any:
-    """Load the entry point *name*. Raises: BadAddress if there is none, or more than one."""
+    """Load the entry point *name*. Raises: BadAddress if not one class can be opened by it."""
     installed = _entry_points(group)
     found = {x.value: x for x in installed if x.name == name}
     if len(found) == 1:
-        return next(iter(found.values())).load()
+        factory = next(iter(found.values())).load()
+        if hasattr(factory, "from_address"):
+            return factory
+        given = "rest" if group == "fillbook.brokers" else "address"
+        raise BadAddress(
+            f"{address!r}: {factory.__name__} has no class method from_address({given}, env)"
+        )
     if found:
         packages = " and ".join(sorted(found))
         raise BadAddress(f"{address!r}: more than one package provides {name!r}: {packages}")
