@@ -61,6 +61,14 @@ class NamesNoOrder(Six):
         return m.Accepted() if isinstance(outcome, m.Accepted) else outcome
 
 
+class PacesInFloats(Six):
+    capabilities = evolve(Six.capabilities, rate_limit=200.0)
+
+
+class LagsInSeconds(Six):
+    capabilities = evolve(Six.capabilities, account_lag=5)
+
+
 class WholeSeconds(Six):
     """Its clock has whole seconds, as those of many brokers."""
 
@@ -93,6 +101,8 @@ FOUND: dict[str, tuple[type[SimulatedBroker], str, str]] = {
     "the end of an id": (KeepsEnds, "b020", "suite-"),
     "cash in cents": (ReportsCents, "b068", "of the cash"),
     "costs in cents": (CostsCents, "b068", "cost per unit"),
+    "a rate limit of a float": (PacesInFloats, "b017", "rate_limit is the float 200.0"),
+    "a lag of a number": (LagsInSeconds, "b017", "account_lag is the int 5 instead of timedelta"),
     "an acceptance of nothing": (NamesNoOrder, "b020", "neither a report nor a broker_order_id"),
 }
 
@@ -110,12 +120,13 @@ def at_exchange(
         [name] = [x for x in dir(at) if x.startswith(f"test_{number}_")]
         case = getattr(at, name)
         wanted = case.__code__.co_varnames[1 : case.__code__.co_argcount]
-        with at.open_desk(broker, clock) as desk:
-            if "desk" in wanted:
-                desk.sync()
-            driver: Any = PartialDriver(venue)
-            given = {"broker": broker, "venue": venue, "driver": driver, "desk": desk}
+        given: dict[str, Any] = {"broker": broker, "venue": venue, "driver": PartialDriver(venue)}
+        if "desk" not in wanted:
             case(**{x: given[x] for x in wanted})
+            return
+        with at.open_desk(broker, clock) as desk:
+            desk.sync()
+            case(**{x: (given | {"desk": desk})[x] for x in wanted})
 
     return run
 

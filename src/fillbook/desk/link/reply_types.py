@@ -8,7 +8,7 @@ of another type than ours.  So the gateway checks every reply, and so does the b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -140,4 +140,5 @@ _CHECKS: Final[dict[Any, Check]] = {
     Decimal: _number,
     datetime: _moment,
     date: _exactly(date),
+    timedelta: _exactly(timedelta),
 }

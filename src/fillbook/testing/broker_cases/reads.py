@@ -10,7 +10,7 @@ import pytest
 
 from fillbook import model as m
 from fillbook.broker import READ_UNSUPPORTED, WRITE_UNSUPPORTED, Broker
-from fillbook.testing.broker_cases.base import EPOCH, FAR_FUTURE, Cases
+from fillbook.testing.broker_cases.base import EPOCH, FAR_FUTURE, Cases, require_types
 from fillbook.testing.venue_driver import VenueDriver
 
 #: The methods of each capability.
@@ -128,6 +128,7 @@ class ReadCases(Cases):
 
     def test_b017_the_minimum_capabilities_are_declared(self, broker: Broker) -> None:
         capabilities = broker.capabilities
+        require_types(capabilities)
         assert {m.OrderType.MARKET, m.OrderType.LIMIT} <= capabilities.order_types
         assert m.OrderClass.SIMPLE in capabilities.order_classes
         assert capabilities.rate_limit > 0
