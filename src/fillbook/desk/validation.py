@@ -15,7 +15,7 @@ from typing import Final
 from fillbook import model as m
 from fillbook.alerts import Sink
 from fillbook.core.checks import CHECKS, Check
-from fillbook.core.plans.exit_triggers import sentence_of_impossible
+from fillbook.core.plans.exits.triggers import sentence_of_impossible
 from fillbook.desk.record.settings import Prices
 from fillbook.errors import InvalidValue
 from fillbook.model.text.arguments import require_known

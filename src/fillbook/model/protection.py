@@ -1,7 +1,8 @@
 """
 Protections: the exits that a position is to have, and whether it has them.
 
-`core.plans.exits` compares them with the orders of the account, and plans what is missing.
+`core.plans.exits.comparison` compares them with the orders of the account, and plans what is
+missing.
 """
 
 from __future__ import annotations

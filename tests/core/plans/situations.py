@@ -6,8 +6,8 @@ from decimal import Decimal
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exits
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits import comparison
+from fillbook.core.plans.exits.context import ExitContext
 
 NOON = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # Monday, noon in New York
 SESSION = m.Session(
@@ -172,7 +172,7 @@ def situation(*protections, held=None, orders=(), ours=None, quotes=(), **fields
 
 
 def verdict(*args, **kw):
-    (found,) = exits.compare(situation(*args, **kw))
+    (found,) = comparison.compare(situation(*args, **kw))
     return found
 
 

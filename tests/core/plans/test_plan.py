@@ -8,7 +8,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.close import close_steps
-from fillbook.core.plans.cover import exit_groups
+from fillbook.core.plans.exits.cover import exit_groups
 from fillbook.errors import IllegalTransition
 from tests.core.plans.situations import order
 from tests.core.records import AT, Records, request

@@ -9,7 +9,7 @@ from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.plans import plan as life
 from fillbook.core.plans.close import steps_around
-from fillbook.core.plans.cover import exit_groups
+from fillbook.core.plans.exits.cover import exit_groups
 from fillbook.core.plans.rebalance import plan_rebalance, staged
 from tests.core.plans.situations import order
 from tests.core.plans.test_plan import plan

@@ -28,13 +28,13 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks import moved_protections
 from fillbook.core.holdings import action_keys, restated_units, split_rows
 from fillbook.core.holdings.action_rows import Units, events_of, units_by_symbol
 from fillbook.core.journal import checkpoints, renames
 from fillbook.core.journal.draft import Draft
 from fillbook.core.journal.evidence_posting import replace_movements
 from fillbook.core.journal.placing import is_part, placed
+from fillbook.core.plans.exits import successors
 from fillbook.core.position import fold
 from fillbook.core.symbol_names import resolve
 from fillbook.model import ZERO
@@ -68,7 +68,7 @@ def post(draft: Draft, group: str) -> None:
     if gone or added:
         replace_movements(draft, gone, added)
     for x in added:
-        for alert in moved_protections.unprotected(draft, x, old.get(x.key)):
+        for alert in successors.unprotected(draft, x, old.get(x.key)):
             draft.emit(m.EventKind.ALERT, symbol=x.symbol, alert=alert)
 
 

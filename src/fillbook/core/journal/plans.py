@@ -1,7 +1,7 @@
 """
 Apply the entries about plans, protections, instructions of other processes and access tokens.
 
-Other halves: `core.plans.plan`, which has the transitions, and `core.plans.exits`.
+Other halves: `core.plans.plan`, which has the transitions, and `core.plans.exits.comparison`.
 """
 
 from __future__ import annotations

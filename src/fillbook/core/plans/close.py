@@ -20,7 +20,7 @@ from typing import Final
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans.cover import ExitGroup
+from fillbook.core.plans.exits.cover import ExitGroup
 from fillbook.model import ZERO
 
 #: How far beyond the market a take profit trades at once, as a percentage, and for how long.

@@ -19,7 +19,7 @@ from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks import broker_rules
 from fillbook.core.plans.close import IsTaken, close_steps
-from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups
+from fillbook.core.plans.exits.cover import ExitGroup, attributed, exit_groups
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market

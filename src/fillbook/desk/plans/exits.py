@@ -3,7 +3,7 @@ Exits: keeps the exits of protected positions right (promise P10).
 
 `run` compares the exits of every protection with the orders of the account, and makes a plan for
 what is missing.  A protection is stored until its position is closed: whatever fails, and whenever
-the process stops, the next pass finds what has no exit.  Other half: `core.plans.exits`.
+the process stops, the next pass finds what has no exit.  Other half: `core.plans.exits.comparison`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core import watch
-from fillbook.core.checks import moved_protections
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_triggers, exits
 from fillbook.core.plans import plan as life
-from fillbook.core.plans.exit_context import ExitContext
-from fillbook.core.plans.exit_verdict import ExitVerdict
+from fillbook.core.plans.exits import breach, comparison, successors, triggers
+from fillbook.core.plans.exits.context import ExitContext
+from fillbook.core.plans.exits.verdict import ExitVerdict
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.link.market import Market
@@ -108,14 +107,14 @@ class Exits:
     def _compare(self, symbols: Sequence[str]) -> list[str]:
         """Compare the exits of *symbols*; the quotes that decide are read by one request."""
         contexts = [self._context(x) for x in symbols]
-        found = [(x, exits.compare(x)) for x in contexts]
+        found = [(x, comparison.compare(x)) for x in contexts]
         read = self._market.quotes([x.symbol for x, verdicts in found if _decides(x, verdicts)])
         made: list[str] = []
         for context, verdicts in found:
             quotes = self._confirmable(context.symbol, read.get(context.symbol))
             if quotes:
                 context = evolve(context, quotes=quotes)
-                verdicts = exits.compare(context)
+                verdicts = comparison.compare(context)
             made += self._carry_out(context, verdicts)
         return made
 
@@ -261,7 +260,7 @@ class Exits:
         context = evolve(context, protections=(*known.values(), protection))
         symbol = protection.symbol
         context = evolve(context, quotes=self._confirmable(symbol, self._market.quote(symbol)))
-        verdict = exits.compare(context)[-1]
+        verdict = comparison.compare(context)[-1]
         is_new = before is None or before.policy != protection.policy
         reached = breach.reached_price(verdict.protection, context)
         if reached and is_new and not protection.pending:
@@ -314,11 +313,7 @@ class Exits:
         """Alert once which rules of a policy cannot be applied; the cover says it meanwhile."""
         part = dict(context.position.by_strategy).get(protection.strategy)
         is_held = part is not None and bool(part.qty) and not protection.suspended
-        why = (
-            ""
-            if part is None or not is_held
-            else exit_triggers.sentence_of_unknown(protection, part)
-        )
+        why = "" if part is None or not is_held else triggers.sentence_of_unknown(protection, part)
         if why and self._unknown.get(protection.key) != why:
             text = f"exits of {protection.title} cannot be kept as asked for: {why}"
             alert = m.Alert(m.AlertKind.EXIT_CHANGED, protection.symbol, text)
@@ -339,7 +334,7 @@ class Exits:
 
 def _ending(reader: Reader, protection: m.Protection, why: str) -> Iterator[m.Entry]:
     """Yield the entries that end a protection; it goes on for what its units became."""
-    found = moved_protections.successors(reader, protection)
+    found = successors.successors(reader, protection)
     names = dict.fromkeys(x.symbol for x in found if x.symbol != protection.symbol)
     if names:
         why = f"its units became {' and '.join(names)}"
@@ -356,11 +351,11 @@ def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:
     """Return whether a quote decides about what *verdicts* place, or what is watched."""
     sent = (m.PlaceOrder, m.ReplaceOrder)
     places = any(isinstance(s.action, sent) for x in verdicts for s in x.steps)
-    return places or any(exits.needs_quotes(x, context) for x in context.protections)
+    return places or any(comparison.needs_quotes(x, context) for x in context.protections)
 
 
 def _purpose(protection: m.Protection, context: ExitContext) -> str:
     """Return what a plan for exits is for, and how the prices that the bot gave are rounded."""
-    rounded = exit_triggers.sentence_of_rounded(protection, context)
+    rounded = triggers.sentence_of_rounded(protection, context)
     why = f"exits of {protection.title}: {protection.why or protection.cover}"
     return f"{why}; {rounded}" if rounded else why

@@ -18,8 +18,8 @@ from fillbook.clock import Clock
 from fillbook.core import pairs
 from fillbook.core.checks.placed_exits import cooldown_of
 from fillbook.core.holdings.action_keys import is_of_action
-from fillbook.core.plans.exit_orders import trip_of
-from fillbook.core.plans.exit_triggers import sentence_of_impossible
+from fillbook.core.plans.exits.forms import trip_of
+from fillbook.core.plans.exits.triggers import sentence_of_impossible
 from fillbook.core.send_permission import Authority
 from fillbook.desk.link.gateway import Gateway
 from fillbook.desk.plans.executor import Executor

@@ -15,9 +15,9 @@ from fillbook.core.checks.placed_exits import exits_placed
 from fillbook.core.holdings.restated_units import splits_of
 from fillbook.core.orders import instructions
 from fillbook.core.orders.lineage import evidence_of
-from fillbook.core.plans import breach
 from fillbook.core.plans import plan as life
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits import breach
+from fillbook.core.plans.exits.context import ExitContext
 from fillbook.desk.record.cells.open_differences import position_differences
 from fillbook.store import Reader
 

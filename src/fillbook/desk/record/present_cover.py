@@ -17,7 +17,7 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.clock import Clock
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import exits
+from fillbook.core.plans.exits import comparison
 from fillbook.desk.record.cells.last_complete_snapshot import LastComplete
 from fillbook.desk.record.exit_reader import exit_context, members_of
 from fillbook.store import Reader, Store
@@ -51,7 +51,7 @@ def cover_of_symbol(
     *age* is that of the last complete snapshot; None: it does not matter.
     """
     context = exit_context(reader, symbol, now, _ANY_BROKER)
-    verdicts = exits.compare(context)
+    verdicts = comparison.compare(context)
     found = {}
     for stored, verdict in zip(context.protections, verdicts, strict=True):
         # A pass that had no recent snapshot confirmed nothing, and neither does the record.

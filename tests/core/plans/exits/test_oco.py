@@ -7,7 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans.close import close_steps
-from fillbook.core.plans.cover import ExitGroup
+from fillbook.core.plans.exits.cover import ExitGroup
 from tests.core.plans.situations import CAN, did, order, position, protection, quote, verdict
 
 C, D = m.CoverState, Decimal

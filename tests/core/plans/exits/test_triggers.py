@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exit_triggers, exits
 from fillbook.core.plans.close import market_limit
+from fillbook.core.plans.exits import comparison, triggers
 from tests.core.plans.situations import (
     CAN,
     NOON,
@@ -158,7 +158,7 @@ def test_a_short_moves_down():
     context = situation(
         kept, held=position(s=-10), orders=buys, ours={"x1"}, quotes=two("95.9", ask=96), **CHANGES
     )
-    (found,) = exits.compare(context)
+    (found,) = comparison.compare(context)
     assert found.protection.stop_price == 100
     assert changes(found) == [("x1", 100, None)]
 
@@ -186,7 +186,7 @@ def test_a_short_moves_down():
 )
 def test_an_exit_at_another_price_is_changed_if_it_can_be(policy, orders, expected):
     context = situation(protection(**policy), orders=orders, quotes=[quote(100)], **CHANGES)
-    (found,) = exits.compare(context)
+    (found,) = comparison.compare(context)
     assert changes(found) == expected
     assert [x.stage for x in found.steps][: len(expected)] == list(range(len(expected)))
 
@@ -352,7 +352,7 @@ def test_a_rule_that_cannot_be_applied_says_why(policy, expected):
 def test_a_percentage_that_is_no_price_is_reported_as_such(qty, policy, expected):
     """Also where nothing was held when the policy was set; the average cost is known."""
     kept = protection(**policy)
-    assert exit_triggers.sentence_of_impossible(kept.policy, 1 if qty > 0 else -1) == expected
+    assert triggers.sentence_of_impossible(kept.policy, 1 if qty > 0 else -1) == expected
     is_no_price = bool(expected) and "trail" not in policy
     found = verdict(kept, held=position(s=qty)).protection
     assert (found.cover is m.CoverState.IMPOSSIBLE, found.why == expected) == (
@@ -363,7 +363,7 @@ def test_a_percentage_that_is_no_price_is_reported_as_such(qty, policy, expected
 
 def test_quotes_are_needed_for_what_they_decide():
     def needs(kept, **fields):
-        return exits.needs_quotes(kept, situation(kept, **fields))
+        return comparison.needs_quotes(kept, situation(kept, **fields))
 
     assert needs(protection(**OLD))
     assert not needs(protection(**OLD), now=NOON - timedelta(minutes=5))

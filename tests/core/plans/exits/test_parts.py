@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exits
+from fillbook.core.plans.exits import comparison
 from tests.core.plans.situations import (
     COIN,
     NOON,
@@ -31,7 +31,7 @@ D = Decimal
 def test_parts_of_the_other_sign_are_covered_by_the_rest():
     """Long 10 and short 4 are a net of 6: the nearest stop has it."""
     held = position(far=10, near=10, short=-14)
-    found = exits.compare(
+    found = comparison.compare(
         situation(
             protection("far", stop_price=80),
             protection("near", stop_price=90),
@@ -49,7 +49,7 @@ def test_an_exit_by_hand_covers_the_part_that_lacks_it():
     hand = stop("hand", strategy=None, origin=m.Origin.EXTERNAL)
     found = verdict(orders=[hand], ours=())
     assert found.protection.cover is C.COVERED
-    both = exits.compare(
+    both = comparison.compare(
         situation(
             protection("a", stop_price=90),
             protection("b", stop_price=80),
@@ -69,7 +69,7 @@ def test_an_exit_by_hand_that_nobody_needs_is_nobodys():
 
 def test_an_exit_by_hand_that_nobody_needs_is_of_the_part_without_a_strategy():
     hand = stop("hand", strategy=None)
-    found = exits.compare(
+    found = comparison.compare(
         situation(
             protection("", stop_price=90),
             protection("a", stop_price=90),

@@ -22,8 +22,8 @@ Each pass compares the exits that a protection requires with those that the acco
 A plan that stops needs no rollback: the next pass finds what has no exit.  A *part* is what a
 strategy holds; its *share* is the quantity that needs exits.
 
-Other halves: `core.plans.cover`, which counts the exits; `core.plans.exit_orders`, which says what
-an exit looks like; `core.plans.breach`, for a market that is beyond the stop already.
+Other halves, in this folder: `cover`, which counts the exits; `forms`, which says what an exit
+looks like; `breach`, for a market that is beyond the stop already.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_orders, exit_triggers
-from fillbook.core.plans.cover import ExitGroup, attributed, exit_groups, shares_of_net
-from fillbook.core.plans.exit_context import ExitContext
-from fillbook.core.plans.exit_verdict import ExitVerdict, cancels, covered_as
+from fillbook.core.plans.exits import breach, forms, triggers
+from fillbook.core.plans.exits.context import ExitContext
+from fillbook.core.plans.exits.cover import ExitGroup, attributed, exit_groups, shares_of_net
+from fillbook.core.plans.exits.verdict import ExitVerdict, cancels, covered_as
 from fillbook.model import ZERO
 
 #: An exit is placed anew if it ends within this time.
@@ -56,7 +56,7 @@ def compare(context: ExitContext) -> tuple[ExitVerdict, ...]:
     """Return what each protection of one symbol needs, in the order of `context.protections`."""
     parts = {name: part.qty for name, part in context.position.by_strategy}
     protections = [_current(x, context) for x in context.protections]
-    stops = {x.strategy: exit_orders.stop_price(x, context) for x in protections}
+    stops = {x.strategy: forms.stop_price(x, context) for x in protections}
     net = context.net_qty
     shares = shares_of_net(net, {**dict.fromkeys(stops, ZERO), **parts}, stops)
     groups = exit_groups(
@@ -83,7 +83,7 @@ def _current(protection: m.Protection, context: ExitContext) -> m.Protection:
     part = dict(context.position.by_strategy).get(protection.strategy)
     if part is None or not part.qty or context.restated_without_proof(SPLIT_FACTOR):
         return protection
-    return exit_orders.resolved(protection, context)
+    return forms.resolved(protection, context)
 
 
 def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
@@ -92,7 +92,7 @@ def _is_of_earlier_trip(protection: m.Protection, context: ExitContext) -> bool:
     priced_at = protection.priced_at
     if part is None or part.opened_at is None or priced_at is None:
         return False
-    is_other = exit_orders.trip_of(part) != protection.opened_by
+    is_other = forms.trip_of(part) != protection.opened_by
     return is_other and part.opened_at > priced_at
 
 
@@ -101,9 +101,9 @@ def needs_quotes(protection: m.Protection, context: ExitContext) -> bool:
     both = protection.policy.trail is not None and protection.stop_price is not None
     part = dict(context.position.by_strategy).get(protection.strategy)
     if part is not None and part.qty and context.is_open:
-        at = exit_triggers.outlived_at(protection, part)
+        at = triggers.outlived_at(protection, part)
         is_old = at is not None and context.now >= m.moment(at)
-        if is_old or exit_triggers.waits_for_price(protection):
+        if is_old or triggers.waits_for_price(protection):
             return True
     is_fraction = part is not None and 0 < abs(part.qty) < 1
     has_both = protection.take_profit is not None and protection.policy.has_stop
@@ -123,15 +123,15 @@ def _verdict(
     if not part:
         return _flat(protection, groups, context)
     protection = evolve(protection, pending=False)
-    if not share or exit_orders.is_dust(share, protection, context):
+    if not share or forms.is_dust(share, protection, context):
         why = "offset by another strategy" if not share else "too little for an order"
         steps = cancels(x for x in groups if x.is_ours)
         return covered_as(protection, _C.COVERED, why, context, steps)
     if protection.suspended:
         return covered_as(protection, _C.SUSPENDED, protection.suspended, context)
-    protection = exit_orders.with_best_stop(protection, groups, context)
+    protection = forms.with_best_stop(protection, groups, context)
     if not context.restated_without_proof(SPLIT_FACTOR):
-        protection = exit_triggers.with_reached(protection, context)
+        protection = triggers.with_reached(protection, context)
     found = _Part(protection, share, groups, context)
     return evolve(found.verdict(), has_excess=found.has_excess)
 
@@ -215,10 +215,10 @@ class _Part:
             price = m.plain(max(limited, key=lambda each: self._context.sign * each))
             return _C.COVERED, f"stop limited: beyond {price} it does not trade"
         part = dict(self._context.position.by_strategy)[self._protection.strategy]
-        return _C.COVERED, exit_triggers.sentence_of_unknown(self._protection, part)
+        return _C.COVERED, triggers.sentence_of_unknown(self._protection, part)
 
     def _is_dust(self, qty: Decimal) -> bool:
-        return exit_orders.is_dust(qty, self._protection, self._context)
+        return forms.is_dust(qty, self._protection, self._context)
 
     def _ends_soon(self, group: ExitGroup) -> bool:
         ends = self._context.expires.get(group.name)
@@ -231,19 +231,19 @@ class _Part:
         """Return the steps that close a part that is older than its policy allows."""
         context, protection = self._context, self._protection
         part = dict(context.position.by_strategy)[protection.strategy]
-        at = exit_triggers.outlived_at(protection, part)
-        price = exit_orders.market_price(context)
+        at = triggers.outlived_at(protection, part)
+        price = forms.market_price(context)
         if at is None or context.now < m.moment(at) or not context.is_open or price is None:
             return None
         ours = [x for x in self._groups if x.is_ours]
         qty = self._share - sum((x.leaves for x in self._groups if not x.is_ours), ZERO)
         if context.is_trying_to_close or not context.is_settled or qty <= 0:
             return None
-        request = exit_orders.market_exit(protection, qty, context, price)
+        request = forms.market_exit(protection, qty, context, price)
         steps = self._closed(m.PlaceOrder(request, fills=True), ours)
         why = f"it is held since {part.opened_at}, longer than its max_age_s: it is closed"
         found = covered_as(protection, cover, why, context, steps)
-        needs_approval = exit_triggers.needs_approval(protection, at)
+        needs_approval = triggers.needs_approval(protection, at)
         return evolve(found, needs_approval=needs_approval)
 
     # -- 4: excess ---------------------------------------------------------------------
@@ -278,7 +278,7 @@ class _Part:
             if not group.is_ours:
                 continue
             renewal = self._ends_soon(group) and self._context.is_open
-            if renewal or exit_orders.differs(group, self._protection, self._context):
+            if renewal or forms.differs(group, self._protection, self._context):
                 if not self._may_place(group.leaves):
                     return None
                 steps = self._with_other_terms(group, renewal=renewal)
@@ -287,7 +287,7 @@ class _Part:
 
     def _with_other_terms(self, group: ExitGroup, *, renewal: bool) -> tuple[m.PlanStep, ...]:
         """Return the steps that give *group* its terms: a change of prices keeps the cover."""
-        changes = exit_orders.changes(group, self._protection, self._context)
+        changes = forms.changes(group, self._protection, self._context)
         if changes and not renewal and (self._share <= self._held or not self._is_restated):
             return tuple(m.PlanStep(action=x, stage=i) for i, x in enumerate(changes))
         return self._replaced([group], group.leaves)
@@ -314,7 +314,7 @@ class _Part:
         if not stops or not self._context.is_open or self._context.is_trying_to_close:
             return None
         qty = sum((x.leaves for x in stops), ZERO)
-        close = exit_orders.watched_exit(self._protection, qty, stops, self._context)
+        close = forms.watched_exit(self._protection, qty, stops, self._context)
         if close is None:
             return None
         steps = self._closed(close, stops)
@@ -344,7 +344,7 @@ class _Part:
             return placed
         steps: tuple[m.PlanStep, ...] = placed
         blocking = [] if entry is None else [entry]
-        blocking += exit_orders.blocking(steps, self._context)
+        blocking += forms.blocking(steps, self._context)
         if any(x.origin is not m.Origin.OURS for x in blocking):
             why = f"{why}: order {blocking[-1].client_order_id} blocks the exit (wash trade)"
             return covered_as(self._protection, cover, why, self._context)
@@ -354,7 +354,7 @@ class _Part:
             steps = (*cancels, *(evolve(x, stage=1) for x in steps))
         needs_approval = not self._protection.approved
         if needs_approval:
-            cover, why = _C.PROPOSED, why + exit_triggers.sentence_of(self._protection)
+            cover, why = _C.PROPOSED, why + triggers.sentence_of(self._protection)
         return covered_as(
             self._protection, cover, why, self._context, steps, needs_approval=needs_approval
         )
@@ -377,10 +377,10 @@ class _Part:
             cover = _C.AT_OPEN if found.at_open else self._state()[0]
             return covered_as(protection, cover, found.why, context)
         if isinstance(found, breach.NoBreach):
-            requests = exit_orders.requests_for(protection, qty, context)
+            requests = forms.requests_for(protection, qty, context)
             if not requests:
                 unknown = "the average cost is not known: give the exit an absolute price"
-                why = exit_triggers.sentence_of_impossible(protection.policy, context.sign)
+                why = triggers.sentence_of_impossible(protection.policy, context.sign)
                 why = why or unknown
                 return covered_as(protection, _C.IMPOSSIBLE, why, context)
             return tuple(m.PlanStep(action=m.PlaceOrder(x)) for x in requests)
@@ -414,7 +414,7 @@ class _Part:
 
     def _replaced(self, groups: Sequence[ExitGroup], qty: Decimal) -> tuple[m.PlanStep, ...]:
         """Return the cancels of *groups*, and the exits of *qty* that come instead."""
-        requests = exit_orders.requests_for(self._protection, qty, self._context) if qty else ()
+        requests = forms.requests_for(self._protection, qty, self._context) if qty else ()
         names = tuple(x.name for x in groups)
         filled = sum((self._context.filled(name) for name in names), ZERO)
         return (

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.checks.moved_protections import successors
+from fillbook.core.plans.exits.successors import successors
 from tests.core.journal.test_corporate_actions import LATER, MERGED, buy, made, row
 from tests.core.records import AT
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import exit_triggers, exits
+from fillbook.core.plans.exits import comparison, triggers
 from tests.core.plans.situations import (
     COIN,
     NOON,
@@ -124,10 +124,10 @@ def test_a_limit_order_of_the_bot_holds_the_units():
 def test_a_given_price_is_rounded_away_from_the_market(qty, policy, expected):
     """The stop of a sale down, of a buy up; a price from a percentage was not given."""
     context = situation(protection(**policy), held=position(s=qty))
-    [found] = exits.compare(context)
-    assert exit_triggers.sentence_of_rounded(found.protection, context) == expected
+    [found] = comparison.compare(context)
+    assert triggers.sentence_of_rounded(found.protection, context) == expected
     split = ((m.timestamp(NOON + timedelta(days=1)), D(2)),)
-    assert not exit_triggers.sentence_of_rounded(found.protection, evolve(context, restated=split))
+    assert not triggers.sentence_of_rounded(found.protection, evolve(context, restated=split))
 
 
 def test_an_exit_without_a_price_is_impossible():
@@ -217,9 +217,9 @@ def test_of_a_stop_and_a_trail_the_tighter_one_holds(bid, kind):
     both = protection(stop_price=90, trail=5)
     found = verdict(both, quotes=[quote(bid)])
     assert did(found) == [(0, kind, 10)]
-    assert exits.needs_quotes(found.protection, situation())
-    assert not exits.needs_quotes(protection(), situation())
-    assert exits.needs_quotes(protection(), situation(instrument=COIN))
+    assert comparison.needs_quotes(found.protection, situation())
+    assert not comparison.needs_quotes(protection(), situation())
+    assert comparison.needs_quotes(protection(), situation(instrument=COIN))
 
 
 def test_a_trail_that_is_placed_anew_starts_no_looser():
@@ -312,7 +312,7 @@ def test_a_percentage_is_of_the_cost_of_the_part():
 @pytest.mark.parametrize(("on_add", "price"), [("keep", 92), ("average", 46)])
 def test_an_entry_fill_moves_a_percentage_but_never_looser(on_add, price):
     first = verdict(protection(stop_loss="8%", on_add=on_add)).protection
-    again = exits.compare(situation(first, held=position(s=20, price=50)))[0]
+    again = comparison.compare(situation(first, held=position(s=20, price=50)))[0]
     assert again.protection.stop_price == price
 
 
@@ -326,10 +326,10 @@ def later_part(name, minutes=1):
 def test_another_round_trip_begins_anew():
     """A protection does not outlive its position, even if nobody saw it flat; nor do its exits."""
     first = verdict(protection(stop_loss="8%")).protection
-    assert exits.compare(situation(first, held=later_part("o2@5")))[0].ended
-    left = exits.compare(situation(first, held=later_part("o2@5"), orders=[stop()]))[0]
+    assert comparison.compare(situation(first, held=later_part("o2@5")))[0].ended
+    left = comparison.compare(situation(first, held=later_part("o2@5"), orders=[stop()]))[0]
     assert (left.ended, did(left)) == ("", [(0, "cancel", "x1")])
-    found = exits.compare(situation(first, held=later_part("o2@5", minutes=-120)))[0]
+    found = comparison.compare(situation(first, held=later_part("o2@5", minutes=-120)))[0]
     assert (found.ended, found.protection.stop_price) == ("", 92)
 
 
@@ -337,7 +337,7 @@ def test_another_round_trip_begins_anew():
 def test_a_correction_of_the_opening_fill_is_no_other_round_trip(name):
     """The first fill of the same order has another total, and a later time."""
     first = verdict(protection(stop_loss="8%")).protection
-    found = exits.compare(situation(first, held=later_part(name), orders=[stop(qty=5)]))[0]
+    found = comparison.compare(situation(first, held=later_part(name), orders=[stop(qty=5)]))[0]
     assert (found.ended, found.protection.stop_price) == ("", 92)
 
 
@@ -347,14 +347,15 @@ def test_a_split_restates_the_stored_price():
     later = NOON + timedelta(hours=13)
     held = position(s=20, price=50)
     context = situation(first, held=held, restated=(split,), now=later)
-    found = exits.compare(context)[0]
+    found = comparison.compare(context)[0]
     request = found.steps[0].action.request
     assert (request.stop_loss, request.take_profit) == (45, 60)
     adjusted = oco(qty=20, stop="45", limit="60")
-    assert exits.compare(evolve(context, orders=adjusted, ours=frozenset({"x1"})))[0].steps == ()
+    ours = evolve(context, orders=adjusted, ours=frozenset({"x1"}))
+    assert comparison.compare(ours)[0].steps == ()
     percent = verdict(protection(stop_loss="10%")).protection
     context = situation(percent, held=held, restated=(split,), now=later)
-    assert exits.compare(context)[0].steps[0].action.request.stop_price == 45
+    assert comparison.compare(context)[0].steps[0].action.request.stop_price == 45
 
 
 def test_a_trail_is_restated():
@@ -364,7 +365,7 @@ def test_a_trail_is_restated():
     context = situation(
         first, held=held, restated=(split,), now=NOON + timedelta(hours=13), quotes=[quote(100)]
     )
-    assert exits.compare(context)[0].steps[0].action.request.trail_price == 2
+    assert comparison.compare(context)[0].steps[0].action.request.trail_price == 2
 
 
 def test_a_quantity_that_changed_without_a_fill_may_be_a_split():

@@ -8,8 +8,8 @@ What moves the exits of a part, or ends it, without an order of the broker.
 Prices are judged as a breach is: in the regular session, by two quotes.  A stop becomes tighter
 only, and what was reached is stored with the protection: it holds after a restart.
 
-Other halves: `core.plans.breach`, `core.plans.exits`, and `core.plans.exit_orders`, which has the
-distance and the price of a trailing stop.
+Other halves, in this folder: `breach`, `comparison`, and `forms`, which has the distance and the
+price of a trailing stop.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.checks.risk import period_of
-from fillbook.core.plans import breach, exit_orders
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits import breach, forms
+from fillbook.core.plans.exits.context import ExitContext
 
 
 def waits_for_price(protection: m.Protection) -> bool:
@@ -39,7 +39,7 @@ def with_reached(protection: m.Protection, context: ExitContext) -> m.Protection
     part = dict(context.position.by_strategy)[protection.strategy]
     policy = protection.policy
     if _is_reached(policy.break_even, prices, protection, part, context):
-        protection = exit_orders.at_break_even(protection, part, context)
+        protection = forms.at_break_even(protection, part, context)
     if _is_reached(policy.trail_after, prices, protection, part, context):
         protection = evolve(protection, trail_begun=True)
     return protection
@@ -76,13 +76,13 @@ def sentence_of_rounded(protection: m.Protection, context: ExitContext) -> str:
             "stop_price",
             policy.stop_price,
             protection.stop_price,
-            exit_orders.stop_price(protection, context),
+            forms.stop_price(protection, context),
         ),
         (
             "take_profit",
             profit,
             protection.take_profit,
-            exit_orders.take_profit(protection, context),
+            forms.take_profit(protection, context),
         ),
     )
     return ", ".join(

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
-from fillbook.core.plans import breach, exits
+from fillbook.core.plans.exits import breach, comparison
 from tests.core.plans.situations import (
     CAN,
     COIN,
@@ -26,7 +26,7 @@ def judged(*bids, stop=90, on_breach="market", apart=10, held=None, fields=(), q
     policy = protection(stop_price=stop, on_breach=on_breach, **{**SEEN, **dict(fields)})
     quotes = [quote(x, seconds_ago=apart * (len(bids) - i)) for i, x in enumerate(bids)]
     context = situation(policy, quotes=quotes, held=held, **kw)
-    current = exits.compare(context)[0].protection
+    current = comparison.compare(context)[0].protection
     return breach.judge(current, m.number(qty), context)
 
 
@@ -70,7 +70,7 @@ def test_outside_the_session_it_is_decided_at_the_open(now):
     assert isinstance(found, breach.Undecided)
     assert found.at_open
     context = situation(protection(stop_price=90), quotes=[quote(89)], now=now)
-    (verdict,) = exits.compare(context)
+    (verdict,) = comparison.compare(context)
     assert (verdict.protection.cover, verdict.steps) == (m.CoverState.AT_OPEN, ())
 
 
@@ -78,7 +78,7 @@ def test_a_wide_spread_says_nothing():
     wide = [quote(85, 89, seconds_ago=20), quote(85, 89)]
     policy = protection(stop_price=90, **SEEN)
     context = situation(policy, quotes=wide)
-    found = breach.judge(exits.compare(context)[0].protection, 10, context)
+    found = breach.judge(comparison.compare(context)[0].protection, 10, context)
     assert isinstance(found, breach.Undecided)
 
 
@@ -95,7 +95,7 @@ def test_a_price_that_was_passed_when_it_was_asked_for_needs_an_approval():
     assert isinstance(judged(89, 88, fields={"applied": False}), breach.Propose)
     policy = protection(stop_price=90)
     quotes = [quote(89, seconds_ago=20), quote(89)]
-    (verdict,) = exits.compare(situation(policy, quotes=quotes))
+    (verdict,) = comparison.compare(situation(policy, quotes=quotes))
     assert verdict.needs_approval
     assert verdict.protection.cover is m.CoverState.PROPOSED
 
@@ -103,10 +103,10 @@ def test_a_price_that_was_passed_when_it_was_asked_for_needs_an_approval():
 def test_a_breach_is_acted_on():
     policy = protection(stop_price=90, **SEEN)
     quotes = [quote(89, seconds_ago=20), quote(89)]
-    (verdict,) = exits.compare(situation(policy, quotes=quotes))
+    (verdict,) = comparison.compare(situation(policy, quotes=quotes))
     (step,) = verdict.steps
     assert step.action.fills
-    (waits,) = exits.compare(situation(policy, quotes=quotes[1:]))
+    (waits,) = comparison.compare(situation(policy, quotes=quotes[1:]))
     assert (waits.protection.cover, waits.steps) == (m.CoverState.NAKED, ())
 
 
@@ -147,7 +147,7 @@ def test_what_does_not_fill_there_soon_is_judged_again():
     policy = protection(stop_price=90, extended_hours=True, naked_max_s=30, **SEEN)
     quotes = [quote(89, seconds_ago=20), quote(89)]
     rest = {"now": EXTENDED["now"], "capabilities": EXTENDED["capabilities"]}
-    (found,) = exits.compare(situation(policy, quotes=quotes, **rest))
+    (found,) = comparison.compare(situation(policy, quotes=quotes, **rest))
     (step,) = found.steps
     assert (step.action.within_s, step.action.as_stop) == (30, True)
 
@@ -251,7 +251,7 @@ def test_which_proposals_are_the_same():
 def test_a_price_that_the_market_has_reached(fields, bids, held, now, found):
     quotes = [quote(*(x if isinstance(x, tuple) else (x,))) for x in bids]
     context = situation(protection(**fields), quotes=quotes, held=position(s=held), now=now)
-    current = exits.compare(context)[0].protection
+    current = comparison.compare(context)[0].protection
     said = breach.reached_price(current, context)
     assert said.startswith(found)
     assert bool(said) == bool(found)

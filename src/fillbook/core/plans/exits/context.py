@@ -11,7 +11,7 @@ from attrs import field, frozen
 from fillbook import model as m
 from fillbook.core import pairs
 from fillbook.core.checks.rounding import tick_of
-from fillbook.core.plans.cover import NOTHING
+from fillbook.core.plans.exits.cover import NOTHING
 from fillbook.model import ZERO
 
 

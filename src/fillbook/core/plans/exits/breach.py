@@ -22,8 +22,8 @@ from attrs import evolve, frozen
 
 from fillbook import model as m
 from fillbook.core.checks.figures import is_wide
-from fillbook.core.plans import exit_orders
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits import forms
+from fillbook.core.plans.exits.context import ExitContext
 from fillbook.model import ZERO
 
 #: Within `PERIOD` so many symbols, and this share of the equity, are closed without an approval.
@@ -72,7 +72,7 @@ Judgement = NoBreach | Undecided | Act | Propose
 @m.exact
 def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judgement:
     """Return what to do about the stop of *qty* (base units, > 0) of *protection*."""
-    stop, price = exit_orders.stop_price(protection, context), exit_orders.market_price(context)
+    stop, price = forms.stop_price(protection, context), forms.market_price(context)
     if stop is None or price is None or not _is_beyond(price, stop, context):
         return NoBreach()
     if not _is_judged_now(protection, context):
@@ -90,8 +90,8 @@ def judge(protection: m.Protection, qty: Decimal, context: ExitContext) -> Judge
         qty = qty.to_integral_value(rounding=ROUND_FLOOR)  # whether a fraction trades is not known
     if not qty:
         return Undecided("a fraction beyond the stop is sold at the open", at_open=True)
-    request = exit_orders.market_exit(protection, qty, context, price)
-    if context.is_extended and not exit_orders.is_taken(request, context):
+    request = forms.market_exit(protection, qty, context, price)
+    if context.is_extended and not forms.is_taken(request, context):
         return Undecided("the broker takes no such order in extended hours", at_open=True)
     if abs(stop - price) > BEYOND_MAX * stop:
         return Propose(request, f"the market, {m.plain(price)}, is far beyond the stop")
@@ -108,13 +108,13 @@ def reached_price(protection: m.Protection, context: ExitContext) -> str:
     A wide quote says nothing.  While the market is closed, or has just opened, only a price that is
     far beyond the market is reached: the market may come back.
     """
-    market = exit_orders.market_price(context)
+    market = forms.market_price(context)
     if market is None or is_wide(context.quotes[-1]):
         return ""
     is_judged = context.is_open and not _has_just_opened(context)
     does = "sell" if context.sign > 0 else "buy"
     for name, sign in (("stop", context.sign), ("take profit", -context.sign)):
-        find = exit_orders.stop_price if name == "stop" else exit_orders.take_profit
+        find = forms.stop_price if name == "stop" else forms.take_profit
         price = find(protection, context)
         if price is None or (price - market) * sign < 0:
             continue
@@ -191,7 +191,7 @@ def judged_prices(context: ExitContext) -> tuple[Decimal, ...]:
 
 def _confirmed_prices(context: ExitContext) -> tuple[Decimal, ...]:
     """Return the prices at which the position could be closed, of two quotes, or none."""
-    quotes = exit_orders.confirming_quotes(context)
+    quotes = forms.confirming_quotes(context)
     prices = tuple(x.bid if context.sign > 0 else x.ask for x in quotes)
     return prices if len(prices) > 1 else ()
 

@@ -1,7 +1,7 @@
 """
 The verdict on the exits of one protection, as a value: its cover, the steps, and why.
 
-Other half: `core.plans.exits`, which decides.
+Other half: `core.plans.exits.comparison`, which decides.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from fillbook import model as m
-from fillbook.core.plans.cover import ExitGroup
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits.context import ExitContext
+from fillbook.core.plans.exits.cover import ExitGroup
 
 
 @frozen(kw_only=True)

@@ -19,8 +19,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.checks import broker_rules, risk
 from fillbook.core.checks.context import CheckContext
-from fillbook.core.plans.cover import ExitGroup
-from fillbook.core.plans.exit_context import ExitContext
+from fillbook.core.plans.exits.context import ExitContext
+from fillbook.core.plans.exits.cover import ExitGroup
 from fillbook.model import ZERO
 
 #: Two quotes that confirm each other are at least so far apart, and at most so far.
