@@ -356,7 +356,7 @@ def test_a_filter_that_matches_nothing_says_what_there_is(order, capsys):
         assert (code, out.strip().splitlines()[-1][-len(text) :]) == (0, text)
         assert json.loads(told(capsys, *words, *at, "--json")[1]) in (
             [],
-            {"positions": [], "protections": [], "held_as": []},
+            {"positions": [], "protections": [], "held_as": [], "realized": []},
         )
 
 

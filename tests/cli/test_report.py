@@ -1,5 +1,6 @@
 """`fillbook report`: one HTML file with the figures of the record, and nothing from elsewhere."""
 
+import json
 import re
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,7 @@ from fillbook.cli.report.figures import figures_of, net
 from fillbook.cli.report.page import page
 from tests.bench import Bench
 from tests.cli.line import told
+from tests.scenarios.brokers.test_spot import Bot
 
 VOID = ("meta", "br", "rect", "line", "polygon", "polyline")
 
@@ -239,3 +241,21 @@ def test_amounts_are_printed_with_their_currency(words, text, emulator, order, c
         assert desk.book.status().currency == "USD"
     out = told(capsys, *words.split(), "--store", "sqlite:///bot.db")[1]
     assert text in " ".join(out.split())
+
+
+def test_a_realized_pnl_in_two_currencies_is_shown_by_currency(tmp_path, capsys):
+    """Nothing is converted, and nothing is added up over currencies."""
+    store = f"sqlite:///{tmp_path}/bot.db"
+    bot = Bot(store=store)
+    for symbol, cost, price in (("BTC-USD", 60_000, 61_000), ("BTC-EUR", 55_000, 57_000)):
+        bot.broker.prices[symbol] = Decimal(cost)
+        bot.desk.buy(symbol, qty="0.01", limit_price=cost, strategy="s")
+        bot.pass_(10)
+        bot.broker.prices[symbol] = Decimal(price)
+        bot.desk.sell(symbol, qty="0.01", limit_price=price, strategy="s")
+        bot.pass_(10)
+    bot.desk.close()
+    out = json.loads(told(capsys, "positions", "--json", "--store", store)[1])
+    found = {x["currency"]: Decimal(x["realized"]) for x in out["realized"] if x["symbol"] == "BTC"}
+    assert found == {"USD": 10, "EUR": 20}
+    assert "10.00, 20.00 EUR" in " ".join(told(capsys, "positions", "--store", store)[1].split())

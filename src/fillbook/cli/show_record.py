@@ -25,7 +25,7 @@ from fillbook.cli.options import (
     unknown_filter,
 )
 from fillbook.cli.orders import order_details
-from fillbook.cli.plans.show import age_of, cover_of, print_positions
+from fillbook.cli.plans.show import age_of, cover_of, print_positions, realized_of
 
 
 def orders(
@@ -74,12 +74,13 @@ def positions(
         found, cover = book.positions(strategy=strategy), cover_of(book, strategy)
         status = book.status()
         why = "" if found else unknown_filter(book, strategy=strategy)
+        realized = realized_of(book, found) if strategy is None else []
     if strategy is not None:
         own = [tuple(part for part in x.by_strategy if part[0] == strategy) for x in found]
         found = [evolve(x, by_strategy=parts) for x, parts in zip(found, own, strict=True)]
 
     def show() -> None:
-        print_positions(found, cover, strategy, currency=status.currency)
+        print_positions(found, cover, strategy, currency=status.currency, realized=realized)
         output.note(why)
         output.note(age_of(status))
 
@@ -93,6 +94,7 @@ def positions(
             "positions": found,
             "protections": [x for _, x in cover],
             "held_as": [symbol for symbol, _ in cover],  # the position of each protection
+            "realized": [evolve(x, currency=x.currency or status.currency) for x in realized],
         },
         currency=status.currency,
     )

@@ -31,10 +31,10 @@ ROUNDED = D("1e-50")
 class Bot:
     """A desk at the broker, opened and in sync."""
 
-    def __init__(self, *, broker=Spot, **kw):
+    def __init__(self, *, broker=Spot, store="memory://", **kw):
         self.clock = ManualClock(MONDAY_10)
         self.broker = broker(self.clock, **kw)
-        self.desk = fb.open(self.broker, "memory://", clock=self.clock, wait_s=2)
+        self.desk = fb.open(self.broker, store, clock=self.clock, wait_s=2)
         assert self.desk.sync().opened
 
     def pass_(self, seconds, every=5):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
+from attrs import frozen
+
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.output import Markup, cell, day, money
@@ -245,17 +247,51 @@ def cover_of(book: Book, strategy: str | None = None) -> Cover:
     ]
 
 
+#: What makes a realized P&L unknown.
+_UNKNOWN: Final = frozenset({m.UnknownPart.COST, m.UnknownPart.PRICE})
+
+
+@frozen
+class Realized:
+    """The realized P&L of a position in one currency, before fees."""
+
+    symbol: str
+    currency: str | None  #: None: that of the account
+    realized: Decimal | None  #: None: a part of it is unknown
+
+
+def realized_of(book: Book, positions: Sequence[m.Position]) -> list[Realized]:
+    """Return the realized P&L of each position by currency, as `pnl` has it."""
+    by_symbol: dict[str, list[Realized]] = {}
+    if any(x.realized is None for x in positions):  # the P&L reads the whole record
+        for row in book.pnl(quotes={}).rows:
+            is_known = not _UNKNOWN & {part for part, _ in row.unknown}
+            found = Realized(row.key, row.currency, row.realized if is_known else None)
+            by_symbol.setdefault(row.key, []).append(found)
+    return [
+        row
+        for x in positions
+        for row in (
+            by_symbol.get(x.symbol, [])
+            if x.realized is None
+            else [Realized(x.symbol, x.account.currency, x.realized)]
+        )
+    ]
+
+
 def print_positions(
     found: Sequence[m.Position],
     cover: Cover,
     strategy: str | None = None,
     *,
     currency: str | None,
+    realized: Sequence[Realized] = (),
 ) -> None:
     """
     Print positions with the part of each strategy, and what has no exit; or *strategy* alone.
 
     *currency* is that of the account (None: not known); an amount in another one names it.
+    *realized* is the realized P&L of positions that have it in several currencies.
     The strategies have a column if there are any; the quantity that can be sold has one if a fee
     that is due makes it less.
     """
@@ -268,7 +304,9 @@ def print_positions(
         (
             (symbol, *[whose] * has_names, qty, *[sellable] * has_fees, *others)
             for position in found
-            for symbol, whose, qty, sellable, *others in _rows_of(position, cover, strategy)
+            for symbol, whose, qty, sellable, *others in _rows_of(
+                position, cover, strategy, [x for x in realized if x.symbol == position.symbol]
+            )
         ),
         currency,
     )
@@ -277,7 +315,7 @@ def print_positions(
 
 
 def _rows_of(
-    position: m.Position, cover: Cover, strategy: str | None
+    position: m.Position, cover: Cover, strategy: str | None, realized: Sequence[Realized]
 ) -> Iterator[tuple[object, ...]]:
     """
     Yield the row of a position, and those of its parts if it has several; or those of *strategy*.
@@ -290,8 +328,11 @@ def _rows_of(
     if is_whole:
         whose = "(all)" if has_several else "".join(name for name, _ in parts)
         exits = "" if has_several else cover_text(x, cover)
-        amounts = _amounts(x.account, x.realized)
-        yield x.symbol, whose, x.qty, x.sellable_qty, *amounts, exits
+        price, total = _amounts(x.account, x.realized)
+        if x.realized is None:
+            known = (output.amount(y.realized, y.currency) for y in realized)
+            total = ", ".join(text or "–" for text in known)
+        yield x.symbol, whose, x.qty, x.sellable_qty, price, total, exits
     for name, y in parts if has_several or not is_whole else ():
         symbol, whose = "" if is_whole else x.symbol, name or "no strategy"
         exits = cover_text(x, cover, name)
