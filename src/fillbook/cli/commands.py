@@ -125,26 +125,26 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
     },
     "Read the record": {
-        "orders": ("show_record", "List the orders of the record (offline)."),
+        "orders": ("record.commands", "List the orders of the record (offline)."),
         "order": (
-            "show_record",
+            "record.commands",
             "Show one order with its fills, requests and anomalies (offline).",
         ),
         "positions": (
-            "show_record",
+            "record.commands",
             "List the positions of the record, and whether their protections cover them (offline).",
         ),
         "trades": (
-            "show_record",
+            "record.commands",
             "List round trips from flat to flat, with fill prices (offline).",
         ),
         "pnl": (
-            "show_record",
+            "record.commands",
             "Show realized P&L, fees, dividends and interest (offline: open positions have "
             "no quotes).",
         ),
         "export": (
-            "show_record",
+            "record.commands",
             "Write a table of the record to a file, with exact numbers (offline).",
         ),
         "report": (
@@ -153,7 +153,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "plans (offline).",
         ),
         "audit": (
-            "show_record",
+            "record.commands",
             "Show the journal: all entries of the record, oldest first (offline).",
         ),
         "watch": (

@@ -23,7 +23,8 @@ from fillbook import model as m
 from fillbook import opening
 from fillbook.cli import output
 from fillbook.cli.options import BrokerOption, JsonOption, StoreOption, existing_store, open_desk
-from fillbook.cli.plans.show import cover_of, cover_text, not_covered, purpose
+from fillbook.cli.plans.show import purpose
+from fillbook.cli.record.positions_table import cover_of, cover_text, not_covered
 from fillbook.clock import Clock, SystemClock
 from fillbook.core.rate_limit import Pace
 from fillbook.desk.record.book import Book

@@ -17,7 +17,7 @@ from fillbook.cli.options import (
     order_named,
     print_result,
 )
-from fillbook.cli.plans.show import cover_of, print_positions
+from fillbook.cli.record.positions_table import cover_of, print_positions
 
 
 def assign(

@@ -14,6 +14,7 @@ from fillbook import errors
 from fillbook import model as m
 from fillbook.cli import output
 from fillbook.cli.plans import show
+from fillbook.cli.record.positions_table import not_covered
 from fillbook.clock import Clock, SystemClock
 from fillbook.desk import Desk
 from fillbook.desk.record.book import Book
@@ -111,7 +112,7 @@ def print_outcome(found: Followed, *, json: bool) -> int:
         lines = [
             *show.outcome(found.plan),
             *show.fills(found.orders),
-            *show.not_covered(found.protections),
+            *not_covered(found.protections),
         ]
         for line in lines:
             output.out.print(line, soft_wrap=True)

@@ -25,7 +25,8 @@ from fillbook.cli.options import (
     unknown_filter,
 )
 from fillbook.cli.orders import order_details
-from fillbook.cli.plans.show import age_of, cover_of, print_positions, realized_of
+from fillbook.cli.plans.show import age_of
+from fillbook.cli.record.positions_table import cover_of, print_positions, realized_of
 
 
 def orders(
