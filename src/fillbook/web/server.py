@@ -52,7 +52,9 @@ class Address:
             return False
 
     def check(self) -> None:
-        """Raises: InvalidValue, if it is reached without TLS from other machines."""
+        """Raises: InvalidValue: no such port, or reached without TLS from other machines."""
+        if not 0 <= self.port <= 65_535:  # the resolver would take it modulo 65,536
+            raise InvalidValue(f"--port must be from 0 to 65535, not {self.port}")
         if not (self.is_loopback or self.cert or self.behind_tls):
             raise InvalidValue(
                 f"{self.host} is reached from other machines: give --cert and --key, or "

@@ -244,6 +244,8 @@ ERRORS = {
         "a proxy on this machine ends TLS",
     ),
     "serve --allow fly": (2, "allow takes cancel, plans and halt; not fly"),
+    "serve --port 99999": (2, "--port must be from 0 to 65535, not 99999"),
+    "serve --port -1": (2, "--port must be from 0 to 65535, not -1"),
     "serve --port PORT": (2, "127.0.0.1:PORT cannot be listened on: Address already in use"),
     "emulate mars": (2, "'mars' cannot be emulated; available: alpaca, coinbase"),
     "emulate alpaca --port 99999": (2, "--port must be from 0 to 65535, not 99999"),
