@@ -69,7 +69,8 @@ def closed(bench, many):
     entries = []
     for number in range(many):
         side = m.OrderSide.SELL if number % 2 else m.OrderSide.BUY
-        at = f"2026-02-27T15:{number // 60 % 60:02}:{number % 60:02}Z"
+        hours, seconds = divmod(number, 3600)
+        at = f"2026-02-{26 + hours // 24}T{hours % 24:02}:{seconds // 60:02}:{seconds % 60:02}Z"
         name = {"broker_order_id": f"closed-{number}"}
         execution = fill("e", 100, "10", cum=100, at=at, side=side, **name).execution
         mine = {"client_order_id": f"theirs-{number}", "terms": terms(side=side)}
