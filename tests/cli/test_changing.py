@@ -40,7 +40,7 @@ def test_an_order_is_changed_and_printed(resting, emulator, capsys):
     ("words", "code", "said"),
     [
         (("--limit", "150"), 1, "has these values already"),
-        (("--stop", "140"), 1, "has no stop_price"),
+        (("--stop", "140"), 1, "has no --stop"),
         (("--limit", "0"), 2, "--limit"),
     ],
 )
