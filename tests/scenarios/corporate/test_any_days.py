@@ -17,7 +17,7 @@ from fillbook.venue.exchange import Posting, SplitRows
 from tests.bench import Bench
 from tests.scenarios.corporate.held import DAY, D, V, assert_true
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "6"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "2"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 NEAR = D("0.000001")
 

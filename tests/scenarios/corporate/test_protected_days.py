@@ -24,7 +24,7 @@ from tests.scenarios.corporate.held import DAY, D, V, assert_true
 from tests.scenarios.corporate.test_any_days import NEAR, Parts
 from tests.scenarios.exits.guard import ALERTS, GAP_S, LIVE, REPEATED_S, SLACK_S, STOPS
 
-SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "4"))
+SEEDS = int(os.environ.get("FILLBOOK_SEEDS", "1"))
 FIRST = int(os.environ.get("FILLBOOK_FIRST_SEED", "0"))
 TICK_S = 30
 NAKED_MAX_S = 60

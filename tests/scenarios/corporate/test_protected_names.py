@@ -85,6 +85,7 @@ def test_another_company_that_takes_the_old_name_has_protections_of_its_own():
     assert (stops(bench, "AAPL"), stops(bench, "APLE")) == ([(4, 18)], [(10, 180)])
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("adjusts", [True, False])
 @pytest.mark.parametrize("ratio", ["3", "0.5", "0.15"])
 @pytest.mark.parametrize("rename", [True, False])

@@ -37,6 +37,7 @@ def alerts(bench, kind, about):
     return [x.message for x in found if (x.kind, x.about, x.resolved) == (kind, about, False)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("posting", [Posting(), Posting(grouped=False), Posting(delay_s=3600)])
 def test_the_exits_follow_a_merger_in_shares(posting):
     bench = protected(stop_price="180", take_profit="240")
@@ -49,6 +50,7 @@ def test_the_exits_follow_a_merger_in_shares(posting):
     assert_true(bench)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_alerted_while_the_rows_are_late():
     """The exits of the old symbol are canceled and cannot be placed; other parts are compared."""
     bench = protected()
