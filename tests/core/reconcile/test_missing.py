@@ -7,7 +7,7 @@ import pytest
 from fillbook import model as m
 from fillbook.core.reconcile import missing
 from tests.core.reconcile.test_drift import records
-from tests.core.records import bust, fill, intended, report
+from tests.core.records import bust, fill, intended, report, terms
 
 
 def rows(*fills):
@@ -42,6 +42,18 @@ def test_a_fill_missing_in_the_complete_history_may_be_busted():
     whole = [*history, *rows(fill("h2", 20, 9, source="history"))]
     assert missing.infer_busts(record, "b1", whole, LATER) == ([], 0)
     assert missing.infer_busts(record, "unheard", history, LATER) == ([], 0)
+
+
+@pytest.mark.parametrize("total", ["0.006582449", "0.0065824490001"])
+def test_a_fill_counted_by_its_value_may_be_busted(total):
+    """The execution of an order sized in quote currency is a value; the position is in base."""
+    wish = {"qty": None, "notional": 850}
+    row = fill("h1", "422.57453164484", "64197.16", source="history", in_quote=True)
+    record = records(intended(**wish), report("canceled", total, terms=terms(**wish)), row)
+    busts, qty = missing.infer_busts(record, "b1", [], LATER)
+    assert busts == [busted("HISTORY", "h1", "422.57453164484")]
+    assert qty == record.get(m.Evidence, "b1").filled
+    assert missing.infer_busts(record, "b1", rows(row), LATER)[0] == []
 
 
 def test_a_bust_is_inferred_in_units_after_a_split():

@@ -19,7 +19,7 @@ from fillbook.core.orders.corrections_and_busts import (
     count_executions,
     may_be_same,
 )
-from fillbook.core.orders.evidence import count_facts
+from fillbook.core.orders.evidence import base_qty, count_facts
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.core.reconcile.settlement import has_recent_fill, inferred_bust, split_factor
 from fillbook.model import ZERO
@@ -48,17 +48,18 @@ def infer_busts(
     record = None if evidence is None else records.get(m.OrderRecord, evidence.client_order_id)
     if evidence is None or record is None or has_recent_fill(records, evidence, at):
         return [], ZERO
-    missing = evidence.filled - sum((x.qty for x in rows), ZERO)
+    missing = evidence.filled - sum(map(base_qty, rows), ZERO)
     standing = [x.counted for x in _counted(records, broker_order_id).chosen]
     unlisted = [x for x in standing if x is not None and not _contains(rows, x)]
     busts = [_bust(broker_order_id, x.exec_id, x.qty, x.source) for x in unlisted]
-    remaining_qty = missing - sum((x.qty for x in unlisted), ZERO)
+    remaining_qty = missing - sum(map(base_qty, unlisted), ZERO)
     if remaining_qty < 0:
         return [], ZERO
     symbol = pairs.holding_of(records, record.terms.symbol)
-    moved = sum((x.qty * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
+    moved = sum((base_qty(x) * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     if remaining_qty:  # known from the order's total only
-        busts.append(inferred_bust(records, broker_order_id, remaining_qty))
+        if not unlisted or not evidence.quote_sized:  # else a value was divided by its price
+            busts.append(inferred_bust(records, broker_order_id, remaining_qty))
         moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
     return busts, moved * record.terms.side.sign
 
