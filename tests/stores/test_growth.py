@@ -20,7 +20,7 @@ SMALL, LARGE = 20, 200 * SCALE
 
 @pytest.fixture
 def bench(tmp_path):
-    bench = Bench(store=Counting(tmp_path / "bot.db"), cash="100000000", wait_s=0)
+    bench = Bench(store=Counting(tmp_path / "bot.db"), cash="1000000000000", wait_s=0)
     bench.desk.buy("AAPL", qty=1, limit_price="100")  # its instrument is read once
     settled(bench)
     return bench
@@ -136,7 +136,7 @@ def test_the_first_sync_and_a_pass_are_linear_in_the_open_orders(tmp_path):
     first, again = [], []
     for many in (SMALL, LARGE):
         store = Counting(tmp_path / f"{many}.db")
-        bench = Bench(store=store, opened=False, cash="100000000", wait_s=0)
+        bench = Bench(store=store, opened=False, cash="1000000000000", wait_s=0)
         for _ in range(many):
             bench.by_hand("AAPL", "buy", 1, limit_price="90")
         first.append(store.during(bench.desk.sync))
@@ -151,7 +151,7 @@ def test_a_pass_without_news_reads_no_order_again(tmp_path):
     passes = []
     for many in (SMALL, LARGE):
         store = Counting(tmp_path / f"{many}.db")
-        bench = Bench(store=store, cash="100000000", wait_s=0)
+        bench = Bench(store=store, cash="1000000000000", wait_s=0)
         resting(bench, many)
         bench.clock.advance(60)
         passes.append(store.during(bench.desk.sync))

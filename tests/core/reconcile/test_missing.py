@@ -44,16 +44,17 @@ def test_a_fill_missing_in_the_complete_history_may_be_busted():
     assert missing.infer_busts(record, "unheard", history, LATER) == ([], 0)
 
 
-@pytest.mark.parametrize("total", ["0.006582449", "0.0065824490001"])
+@pytest.mark.parametrize("total", ["33.33333333", "33.333333333333333333333333333334"])
 def test_a_fill_counted_by_its_value_may_be_busted(total):
     """The execution of an order sized in quote currency is a value; the position is in base."""
-    wish = {"qty": None, "notional": 850}
-    row = fill("h1", "422.57453164484", "64197.16", source="history", in_quote=True)
-    record = records(intended(**wish), report("canceled", total, terms=terms(**wish)), row)
+    wish = {"qty": None, "notional": 100}
+    row = fill("h1", 100, 3, source="history", in_quote=True)
+    known = {"filled_value": Decimal(100), "fill_count": 1, "terms": terms(**wish)}
+    record = records(intended(**wish), report("filled", total, 3, **known), row)
+    assert record.get(m.Evidence, "b1").filled == Decimal(total)
     busts, qty = missing.infer_busts(record, "b1", [], LATER)
-    assert busts == [busted("HISTORY", "h1", "422.57453164484")]
-    assert qty == record.get(m.Evidence, "b1").filled
-    assert missing.infer_busts(record, "b1", rows(row), LATER)[0] == []
+    assert (busts, qty) == ([busted("HISTORY", "h1", 100)], Decimal(total))
+    assert missing.infer_busts(record, "b1", rows(row), LATER) == ([], 0)
 
 
 def test_a_bust_is_inferred_in_units_after_a_split():

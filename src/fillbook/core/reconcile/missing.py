@@ -52,14 +52,17 @@ def infer_busts(
     standing = [x.counted for x in _counted(records, broker_order_id).chosen]
     unlisted = [x for x in standing if x is not None and not _contains(rows, x)]
     busts = [_bust(broker_order_id, x.exec_id, x.qty, x.source) for x in unlisted]
-    remaining_qty = missing - sum(map(base_qty, unlisted), ZERO)
+    # A value that is divided by its price is not exactly the broker's quantity.
+    rounding = evidence.filled - evidence.chosen.base - evidence.gap
+    rounding = rounding if evidence.quote_sized else ZERO
+    remaining_qty = missing - rounding - sum(map(base_qty, unlisted), ZERO)
     if remaining_qty < 0:
         return [], ZERO
     symbol = pairs.holding_of(records, record.terms.symbol)
     moved = sum((base_qty(x) * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
+    moved += rounding if unlisted else ZERO
     if remaining_qty:  # known from the order's total only
-        if not unlisted or not evidence.quote_sized:  # else a value was divided by its price
-            busts.append(inferred_bust(records, broker_order_id, remaining_qty))
+        busts.append(inferred_bust(records, broker_order_id, remaining_qty))
         moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
     return busts, moved * record.terms.side.sign
 
