@@ -93,7 +93,7 @@ class Reconciler:
         """
         Compare and report; write nothing.
 
-        *ours* are the positions that the bot expects; *is_unknown* tells whether neither the record
+        *ours* are the positions that the bot expects; *is_unknown* says whether neither the record
         nor the broker knows a symbol of them.
         """
         requests_before = self._gateway.requests
