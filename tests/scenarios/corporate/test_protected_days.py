@@ -43,6 +43,7 @@ class ProtectedDays:
         self.protected = set()  # the symbol and the strategy
         self.beside = set()  # those that came beside a protected part: to be told once
         self.former = defaultdict(set)  # what the units of a symbol were: rows may be late
+        self.known_at = {}  # by symbol: when all rows that tell whose its units are will be there
         self.naked = {}
         self.alerted = {}
         self.drifting = set()
@@ -81,22 +82,32 @@ class ProtectedDays:
         if kind == "rename":
             new = self.name()
             exchange.rename(symbol, new, posting=posting)
+            self.late(symbol, new, posting)
             self.became(symbol, new, self.held(new))
         elif kind == "merge" and len(self.symbols) > 2:
             new = rng.choice((*(x for x in self.symbols if x != symbol), self.name()))
             before, whole = self.held(new), rng.random() < 0.3
             terms = {"ratio": rng.choice(RATIOS), "cash": rng.choice((0, 0, "1.25"))}
             exchange.merge(symbol, new, **terms, whole=whole, posting=posting)
+            self.late(symbol, new, posting)
             self.became(symbol, new, self.held(new) - before)
         elif kind == "spin_off":
             new = self.name()
             exchange.spin_off(symbol, new, ratio="0.5", price=20, posting=posting)
             self.parts.became(symbol, new, self.held(new), keeps=True)
             self.beside |= {(new, name) for x, name in self.protected if x == symbol}
-            for name in "ab":  # it is not known before the rows are
-                self.naked[new, name] = -posting.delay_s
+            wait = (self.late(symbol, new, posting) - self.bench.clock.now()).total_seconds()
+            for name in "ab":
+                self.naked[new, name] = -wait
             self.symbols.append(new)
         self.said.append(f"{kind} {symbol} {posting}")
+
+    def late(self, old, new, posting):
+        """Return when the rows of an action, and of those before it on its symbols, are there."""
+        at = self.bench.clock.now() + timedelta(seconds=posting.delay_s)
+        before = [self.known_at[x] for x in (old, new) if x in self.known_at]
+        self.known_at[new] = max([at, *before])
+        return self.known_at[new]
 
     def split(self):
         """At night: an order that the broker does not adjust would trade at once."""

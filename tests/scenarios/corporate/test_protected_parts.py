@@ -197,6 +197,33 @@ def policy_bench():
     return bench
 
 
+@pytest.mark.parametrize("then", ["held", "exchanged", "both"])
+@pytest.mark.parametrize("kind", ["merge", "rename"])
+def test_what_came_beside_units_whose_own_rows_were_read_later_is_alerted(kind, then):
+    """The protection comes to the new symbol after the units beside those have come."""
+    bench = protected()
+    late = Posting(delay_s=900)
+    if kind == "merge":
+        bench.exchange.merge("AAPL", "NEWX", ratio=2, posting=late)
+    else:
+        bench.exchange.rename("AAPL", "NEWX", posting=late)
+    bench.pass_(60)
+    bench.exchange.spin_off("NEWX", "BORN", ratio="0.5", price=20)
+    bench.pass_(60)
+    if then != "held":
+        bench.exchange.merge("BORN", "GROWN", ratio=3)
+    if then == "both":
+        bench.exchange.merge("NEWX", "LAST", ratio=3)
+    bench.pass_(900)
+    bench.pass_(60)
+    (text,) = alerts(bench, A.EXIT_CHANGED, "BORN")
+    assert "BORN (s) came by the spin off of NEWX (s), and have no exits" in text
+    assert alerts(bench, A.EXIT_CHANGED, "LAST") == []
+    (key,) = {x for x, cover in covers(bench).items() if cover is C.COVERED}
+    assert key == ("LAST/s" if then == "both" else "NEWX/s")
+    assert_true(bench)
+
+
 def test_the_policy_of_the_desk_does_not_begin_again_for_the_old_symbol():
     bench = policy_bench()
     bench.desk.protect("AAPL", stop_price="180")

@@ -345,6 +345,7 @@ def _ending(reader: Reader, protection: m.Protection, why: str) -> Iterator[m.En
             yield m.ProtectionSet(x.protection)
         if x.text:
             yield m.Alerted(m.Alert(m.AlertKind.EXIT_CHANGED, x.symbol, x.text))
+        yield from map(m.Alerted, x.beside)
 
 
 def _decides(context: ExitContext, verdicts: Sequence[ExitVerdict]) -> bool:

@@ -189,3 +189,39 @@ def test_units_are_not_alerted_that_have_exits_or_come_in_place_of_others():
     for x in FOR_SHARES:
         records.take(x, LATER)
     assert alerts(records) == []
+
+
+def given_beside(*then, group="h"):
+    """AAPL became NEW, and beside NEW came BORN; then what *then* says; the alerts about BORN."""
+    records = made(*FOR_SHARES)
+    spin = row("6", K.SPIN_OFF, "BORN", 5, source="NEW", group=group, at=NEXT)
+    for x in (spin, *then):
+        records.take(x, NEXT)
+    return records, [x for found in successors(records, KEPT) for x in found.beside]
+
+
+def test_what_came_beside_units_before_their_protection_was_known_is_told():
+    records, (alert,) = given_beside()
+    assert (alert.kind, alert.about) == (m.AlertKind.EXIT_CHANGED, "BORN")
+    assert alert.message.startswith("2 BORN (a) came by the spin off of NEW (a), and have no exits")
+    records.take(m.ProtectionSet(evolve(KEPT, symbol="BORN")))
+    assert moved(records).beside == ()
+
+
+AFTER = m.timestamp("2026-03-05T15:00:00Z")
+
+
+def test_what_came_beside_them_and_was_sold_is_not_told():
+    records, _ = given_beside()
+    buy(records, "c8", "b8", "a", -2, symbol="BORN", at=AFTER)
+    assert moved(records).beside == ()
+
+
+def test_what_came_in_their_place_is_not_beside_them():
+    gone = (row("7", K.MERGER, "NEW", -5, group="i", at=AFTER),)
+    came = (row("8", K.MERGER, "LAST", 15, group="i", at=AFTER),)
+    records, (alert,) = given_beside(*gone, *came)
+    assert alert.about == "BORN"
+    assert [x.symbol for x in successors(records, KEPT)] == ["NEW", "LAST"]
+    records, (alert,) = given_beside(m.BalanceAdjusted("NEW", D(0), None, AFTER, "ADOPTED"))
+    assert alert.about == "BORN"

@@ -36,13 +36,15 @@ class Successor:
     """
     What a protected part became: units of *symbol*, and their protection.
 
-    *protection* None: the strategy has one of that symbol already.  *text* says it to a person;
-    ``""``: the exits follow as they were.
+    *protection* None: the strategy has one of that symbol already, or they were exchanged again.
+    *text* says it to a person; ``""``: the exits follow as they were.  *beside* are the alerts
+    about what came beside these units since.
     """
 
     symbol: str
     protection: m.Protection | None
     text: str = ""
+    beside: tuple[m.Alert, ...] = ()
 
 
 @m.exact
@@ -73,9 +75,13 @@ def successors(
             continue  # its share was paid, or is less than any unit
         successor = _successor(records, protection, closing, move, name, len(received))
         new, position = successor.protection, records.get(m.Position, move.symbol)
-        if position is not None and dict(position.by_strategy).get(name, _FLAT).qty:
+        if new is not None:
+            successor = evolve(successor, beside=tuple(_beside(records, new, move)))
+        if _holds(position, name):
             found.append(successor)
         elif new is not None:  # it was exchanged again, or closed
+            if successor.beside:
+                found.append(Successor(move.symbol, None, beside=successor.beside))
             found += successors(records, new, seen | {protection.symbol})
     return found
 
@@ -90,23 +96,47 @@ def unprotected(
     known.
     """
     source = action_keys.source_in(move)
-    known = set() if before is None else {name for name, _ in before.parts}
-    if move.kind is not m.MoveKind.RECEIVED or source is None:
+    if source is None:
         return
     held = records.get(m.Position, source)
-    for name, part in move.parts:
+    known = set() if before is None else {name for name, _ in before.parts}
+    for name in [name for name, _ in move.parts if name not in known]:
         parent = records.get(m.Protection, f"{source}/{name}")
-        is_held = held is not None and bool(dict(held.by_strategy).get(name, _FLAT).qty)
-        if parent is None or not is_held or name in known:
-            continue
-        new = evolve(parent, symbol=move.symbol)
-        if records.get(m.Protection, new.key) is not None:
-            continue
-        text = (
-            f"{m.plain(part.qty)} {new.title} came by {_name_of(move)} of {parent.title}, and have "
-            f"no exits: `protect` sets them. Those of {parent.title} stay at their prices"
-        )
-        yield m.Alert(m.AlertKind.EXIT_CHANGED, move.symbol, text)
+        if parent is not None and _holds(held, name):
+            yield from _told(records, parent, move)
+
+
+def _beside(
+    records: RecordReader, protection: m.Protection, received: m.Movement
+) -> Iterator[m.Alert]:
+    """Yield the same alerts about a part that is protected only now: what came since *received*."""
+    closing = _closing(records, protection)
+    given = records.find(m.Movement, "owner", action_keys.source_of(protection.symbol))
+    for move in sorted(given, key=lambda x: x.order):
+        is_in_place = closing is not None and _are_of_one_action(closing, move)
+        is_after = move.order > received.order
+        if is_after and not is_in_place and protection.strategy in dict(move.parts):
+            yield from _told(records, protection, move)
+
+
+def _told(records: RecordReader, parent: m.Protection, move: m.Movement) -> Iterator[m.Alert]:
+    """Yield the alert about the units by *move* beside those of *parent*, if they have no exits."""
+    new = evolve(parent, symbol=move.symbol)
+    if move.kind is not m.MoveKind.RECEIVED or records.get(m.Protection, new.key) is not None:
+        return
+    is_held = _holds(records.get(m.Position, move.symbol), new.strategy)
+    if not is_held and _closing(records, new) is None:
+        return  # they were sold
+    qty = dict(move.parts)[new.strategy].qty
+    text = (
+        f"{m.plain(qty)} {new.title} came by {_name_of(move)} of {parent.title}, and have "
+        f"no exits: `protect` sets them. Those of {parent.title} stay at their prices"
+    )
+    yield m.Alert(m.AlertKind.EXIT_CHANGED, move.symbol, text)
+
+
+def _holds(position: m.Position | None, strategy: str) -> bool:
+    return position is not None and bool(dict(position.by_strategy).get(strategy, _FLAT).qty)
 
 
 def _name_of(move: m.Movement) -> str:
@@ -134,6 +164,13 @@ def _closing(records: RecordReader, protection: m.Protection) -> m.Movement | No
 
 def _may_close(move: m.Movement) -> bool:
     return move.kind is m.MoveKind.ANCHOR or action_keys.is_of_action(move.key)
+
+
+def _are_of_one_action(one: m.Movement, other: m.Movement) -> bool:
+    keys = (one.key, other.key)
+    return (
+        all(map(action_keys.is_of_action, keys)) and len(set(map(action_keys.group_of, keys))) < 2
+    )
 
 
 def _received(records: RecordReader, closing: m.Movement) -> list[m.Movement]:
