@@ -318,6 +318,23 @@ def test_the_same_close_at_night_is_the_plan_that_waits():
     assert (last.state, last.plan_id == again.plan_id) == (P.APPROVED, False)
 
 
+@pytest.mark.parametrize("change", ["rename", "split"])
+def test_a_close_that_waits_for_the_open_does_not_end_in_silence(change):
+    bench = held()
+    bench.pass_(10 * 3600, every=600)
+    plan = bench.desk.close_position("AAPL")
+    if change == "rename":
+        bench.exchange.rename("AAPL", "NEWX")
+    else:
+        bench.exchange.split("AAPL", 2)
+    bench.pass_(16 * 3600, every=300)
+    assert bench.desk.plan(plan.plan_id).state is P.STALE
+    alerts = [x.alert for x in bench.desk.events() if x.alert is not None]
+    (alert,) = [x for x in alerts if x.kind is m.AlertKind.PLAN_STOPPED]
+    assert f"plan {plan.plan_id}" in alert.message
+    assert "is stale: the account changed since the plan was made; ask for it" in alert.message
+
+
 def test_unprotect_leaves_the_exits():
     bench = held(stop_price="180")
     bench.desk.unprotect("AAPL")

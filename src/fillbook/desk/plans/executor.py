@@ -182,21 +182,23 @@ class Executor:
             plan = transaction.reader.get(m.Plan, before.plan_id)
             if plan is None or plan.state is not before.state:
                 return True
+            is_approved = plan.state is m.PlanState.APPROVED
             if transaction.at > plan.valid_until:
-                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.EXPIRED))
-                if plan.state is m.PlanState.APPROVED and plan.kind is not m.PlanKind.EXIT:
-                    late = f"expired: {life.sentence_of_late(plan)}"
-                    transaction.record(ended_alert(plan, late))
+                late = f"expired: {life.sentence_of_late(plan)}" if is_approved else ""
+                moved = m.PlanMoved(plan.plan_id, m.PlanState.EXPIRED)
+                transaction.record(moved, *ended_alert(plan, late))
                 return True
             is_early = plan.begins_at is not None and transaction.at < plan.begins_at
-            if plan.state is m.PlanState.PROPOSED or is_early or not self._gateway.trading_enabled:
+            if not is_approved or is_early or not self._gateway.trading_enabled:
                 return False
             running = [x for x in transaction.reader.find(m.Plan, "open", "yes") if is_running(x)]
             if any(life.is_busy(x, symbol) for x in running for symbol in plan.symbols):
                 return False
             if fingerprint(transaction.reader, plan.symbols) != plan.fingerprint:
                 why = "the account changed since the plan was made"
-                transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.STALE, why))
+                told = f"is stale: {why}; ask for it again if it is still wanted"
+                moved = m.PlanMoved(plan.plan_id, m.PlanState.STALE, why)
+                transaction.record(moved, *ended_alert(plan, told))
                 return True
             transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
             return True
@@ -229,8 +231,7 @@ class Executor:
         self._alert(plan, f"stopped: {why}")
 
     def _alert(self, plan: m.Plan, text: str) -> None:
-        if text and plan.kind is not m.PlanKind.EXIT:  # what has no exit is alerted by itself
-            self._recorder.record(ended_alert(plan, text))
+        self._recorder.record(*ended_alert(plan, text))
 
     def _forget(self, plan: m.Plan) -> None:
         for index in range(len(plan.steps)):

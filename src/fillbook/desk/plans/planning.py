@@ -223,11 +223,17 @@ def denial(code: m.ReasonCode, symbol: str, text: str, at: m.Timestamp) -> error
     return errors.Denied(text, order=order, reason=m.Reason(code, text))
 
 
-def ended_alert(plan: m.Plan, text: str) -> m.Alerted:
-    """Return the alert about a plan that did not do all that it was made for."""
+def ended_alert(plan: m.Plan, text: str) -> tuple[m.Alerted, ...]:
+    """
+    Return the alert about a plan that did not do all that it was made for; ``""``: it did.
+
+    None for exits: what has none is alerted by itself.
+    """
+    if not text or plan.kind is m.PlanKind.EXIT:
+        return ()
     about = plan.symbols[0] if plan.symbols else "account"
     text = f"plan {plan.plan_id} ({plan.why}) {text}"
-    return m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text))
+    return (m.Alerted(m.Alert(m.AlertKind.PLAN_STOPPED, about, text)),)
 
 
 def is_running(plan: m.Plan) -> bool:
