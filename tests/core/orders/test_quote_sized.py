@@ -13,10 +13,10 @@ FIRST = fill("f1", 40, 20, symbol="BTC/USD", in_quote=True)
 SECOND = fill("f2", 60, 20, symbol="BTC/USD", in_quote=True)
 
 
-def shown(cum=5, value=100, fills=2, **kw):
+def shown(cum=5, value=100, fills=2, word="filled", **kw):
     """A report of *value* in quote currency, of *cum* base units in *fills* executions."""
     totals = {"filled_value": m.number_or_none(value), "fill_count": fills, "last_fill_at": LAST}
-    return report("filled", cum, 20, terms=terms(**WISH), **totals, **kw)
+    return report(word, cum, 20, terms=terms(**WISH), **totals, **kw)
 
 
 def evidence(*facts):
@@ -71,3 +71,18 @@ def test_the_rest_of_a_replacing_id_is_its_own_once_its_history_was_read(is_read
 def test_a_total_without_a_value_has_no_rest():
     _, of = evidence(FIRST, shown(value=None))
     assert (of.gap, of.filled, of.value) == (0, 2, 40)
+
+
+def oddities(*facts):
+    records, _ = evidence(*facts)
+    return {x.oddity for x in records.order().anomalies}
+
+
+@pytest.mark.parametrize("word", ["filled", "canceled"])
+def test_its_total_is_compared_with_its_executions_by_value(word):
+    """Five units are less than the 100 that they are worth, and no contradiction."""
+    assert oddities(FIRST, SECOND, shown(word=word)) == set()
+    assert oddities(FIRST, SECOND, shown(value=None, word=word)) == set()
+    below = oddities(FIRST, SECOND, shown(4, value=80, word=word))
+    assert m.Oddity.CUM_BELOW_EXECUTIONS in below
+    assert (m.Oddity.FILL_AFTER_END in below) is (word == "canceled")

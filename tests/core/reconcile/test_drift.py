@@ -266,6 +266,8 @@ def test_external_orders_and_fills_are_findings_and_exits_of_ours_are_not():
     found = explain(records(intended()), theirs, sale)
     assert kinds(found) == ["UnknownToUs", "ExternalTrade"]
     assert found[1].drift.qty == -4
+    by_value = evolve(sale, execution=evolve(sale.execution, in_quote=True, qty=Decimal(36)))
+    assert explain(records(intended()), theirs, by_value)[1].drift.qty == -4
     parent = report("new")
     leg = report("held", broker_order_id="b2", client_order_id="L").report
     nested = evolve(parent, report=evolve(parent.report, legs=(leg,)))

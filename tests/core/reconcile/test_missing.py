@@ -57,6 +57,21 @@ def test_a_fill_counted_by_its_value_may_be_busted(total):
     assert missing.infer_busts(record, "b1", rows(row), LATER) == ([], 0)
 
 
+def test_the_bust_of_what_only_a_total_by_value_shows_takes_it_back():
+    """Its quantity is in the unit of the order's executions, in which a total is compared."""
+    wish = {"qty": None, "notional": 100}
+    known = {"filled_value": Decimal(100), "fill_count": 2, "terms": terms(**wish)}
+    row = fill("h1", 40, 20, source="history", in_quote=True)
+    record = records(intended(**wish), report("filled", 5, 20, **known), row)
+    (found,), qty = missing.infer_busts(record, "b1", rows(row), LATER)
+    assert (found.qty, qty) == (60, 3)
+    more = fill("h2", 20, 20, source="history", in_quote=True)
+    assert missing.infer_busts(record, "b1", rows(row, more), LATER) == ([], 0)
+    record.take(m.Busted(found))
+    assert record.get(m.Evidence, "b1").filled == 2
+    assert missing.infer_busts(record, "b1", rows(row), LATER) == ([], 0)
+
+
 def test_a_bust_is_inferred_in_units_after_a_split():
     """A fill of 20 before a split of 2 for 1 is 40 units now, whether it was reported or not."""
     split = m.Activity(

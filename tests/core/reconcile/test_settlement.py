@@ -221,6 +221,29 @@ def test_quantities_are_compared_in_units_after_a_split():
     assert found == [m.DisputeSettled("b1", ("h1",))]
 
 
+@pytest.mark.parametrize(("value", "ids", "price"), [(80, ("h1",), 8), (None, None, 7)])
+def test_rows_of_an_order_sized_in_quote_currency_are_compared_by_value(value, ids, price):
+    """Its rows are worth 80; a total without a value does not say which reading is right."""
+    by_value = {"in_quote": True, "at": clock(2)}
+    records = Records()
+    facts = (
+        intended(qty=None, notional=100),
+        SENT[1],
+        report("new", 0, clock=clock(1), terms=terms(qty=None, notional=100)),
+        fill("f1", 90, 9, **by_value),
+        fill("c1", 70, 7, fixes="f1", **by_value),
+        bust("f1", 90, at=clock(4)),
+    )
+    for fact in facts:
+        records.take(fact)
+    shown = snapshot(10, (row("h1", 80, 8, **by_value),))
+    (listing,) = shown.orders
+    total = {"filled_value": m.number_or_none(value), "terms": terms(qty=None, notional=100)}
+    found, order = settled(records, evolve(shown, orders=(evolve(listing, **total),)))
+    assert found == [m.DisputeSettled("b1", ids)]
+    assert (order.filled_qty, order.avg_price, order.anomalies) == (10, price, ())
+
+
 def test_a_settlement_of_an_unknown_id_changes_nothing():
     """A record that was archived may have had it."""
     assert not heard().take(m.DisputeSettled("never", None))

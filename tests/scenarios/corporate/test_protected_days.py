@@ -65,7 +65,7 @@ class ProtectedDays:
         policy = self.rng.choice(
             (
                 {"stop_price": (price * D("0.9")).quantize(D("0.01"))},
-                {"stop_loss": "60%"},
+                {"stop_loss": "90%"},  # a merger at any ratio is no breach
                 {"trail": "6%"},
                 {"trail": (price * D("0.07")).quantize(D("0.01"))},
             )
@@ -143,6 +143,9 @@ class ProtectedDays:
     def became(self, old, new, qty):
         self.parts.became(old, new, qty)
         self.former[new] |= {old, *self.former[old]}
+        for name in "ab":  # what was not known of the old units is not of the new ones
+            if self.naked.get((old, name), 0) < 0:
+                self.naked[new, name] = self.naked.pop((old, name))
         self.symbols = [x for x in self.symbols if x not in (old, new)] + [new]
         for found in (self.protected, self.beside):
             moved = {(new, name) for x, name in found if x == old}

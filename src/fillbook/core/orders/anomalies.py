@@ -19,7 +19,7 @@ from fillbook.core.orders import instructions
 from fillbook.core.orders.corrections_and_busts import DISPUTED_ODDITIES
 from fillbook.core.orders.evidence import current_snapshot, is_filled_confirmed
 from fillbook.core.orders.lineage import clock_of, tip_of
-from fillbook.core.orders.totals import EvidenceContext, average_differs, reported_at
+from fillbook.core.orders.totals import EvidenceContext, average_differs, reported_at, total_of
 from fillbook.model import ZERO
 
 _S = m.OrderStatus
@@ -149,17 +149,20 @@ def _oddities(e: m.Evidence, context: EvidenceContext) -> list[tuple[m.Oddity, s
     current = current_snapshot(e, clocked=context.clocked)
     if current is None:
         return found
-    reported_cum = current.cum if e.loose is None else max(current.cum, e.loose.cum)
-    if not _includes_executions(current, e):
-        reported_cum = max(reported_cum, e.chosen.cum)
+    snaps = [current] if e.loose is None else [current, e.loose]
+    totals = [x for snap in snaps if (x := total_of(e, snap)) is not None]
+    if not e.quote_sized and not _includes_executions(current, e):
+        totals.append(e.chosen.cum)
     # A bust lowers the broker's total, or not.
-    if reported_cum < (e.chosen.net if e.amended else e.chosen.gross):
-        found.append((m.Oddity.CUM_BELOW_EXECUTIONS, m.plain(reported_cum)))
-    if _is_filled_short(current, e, max(reported_cum, e.filled), context):
-        found.append((m.Oddity.FILLED_SHORT, m.plain(max(reported_cum, e.filled))))
+    if totals and max(totals) < (e.chosen.net if e.amended else e.chosen.gross):
+        found.append((m.Oddity.CUM_BELOW_EXECUTIONS, m.plain(max(totals))))
+    filled = max(e.filled, *(x.cum for x in snaps))
+    if _is_filled_short(current, e, filled, context):
+        found.append((m.Oddity.FILLED_SHORT, m.plain(filled)))
     if current.status is _S.REJECTED and e.filled > 0:
         found.append((m.Oddity.REJECTED_WITH_FILLS, m.plain(e.filled)))
-    if current.status in m.ENDINGS and e.chosen.net > current.cum:
+    total = total_of(e, current)
+    if current.status in m.ENDINGS and total is not None and e.chosen.net > total:
         found.append((m.Oddity.FILL_AFTER_END, m.plain(e.filled)))
     if e.end is not None and current is not e.end:
         found.append((m.Oddity.REOPENED, str(e.end.status)))

@@ -158,8 +158,11 @@ def reported_total(evidence: m.Evidence) -> Decimal | None:
     The fills of the id are no more: that of a replacing id may include those of the replaced one.
     """
     snap = _greatest_snapshot(evidence)
-    if snap is None:
-        return None
+    return None if snap is None else total_of(evidence, snap)
+
+
+def total_of(evidence: m.Evidence, snap: m.OrderSnapshot) -> Decimal | None:
+    """Return the total of *snap* in the unit of the executions of an id; None: not reported."""
     return snap.value if evidence.quote_sized else snap.cum
 
 

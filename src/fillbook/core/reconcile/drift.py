@@ -23,6 +23,7 @@ from attrs import evolve, field, frozen
 from fillbook import model as m
 from fillbook.core import pairs, symbol_names
 from fillbook.core.orders import instructions
+from fillbook.core.orders.evidence import base_qty
 from fillbook.model import ZERO
 from fillbook.model.journal.overlay import RecordReader
 
@@ -163,7 +164,7 @@ def _external_fills(execution: m.Execution, records: RecordReader) -> list[m.Fin
         execution.symbol,
         execution.broker_order_id,
         execution.exec_id,
-        execution.qty * execution.side.sign,
+        base_qty(execution) * execution.side.sign,
         execution.price,
         execution.at,
     )

@@ -20,6 +20,7 @@ from fillbook.core.orders.corrections_and_busts import (
     may_be_same,
 )
 from fillbook.core.orders.evidence import base_qty, count_facts
+from fillbook.core.orders.totals import reported_total
 from fillbook.core.reconcile.drift import CENT, Snapshot
 from fillbook.core.reconcile.settlement import has_recent_fill, inferred_bust, split_factor
 from fillbook.model import ZERO
@@ -62,7 +63,11 @@ def infer_busts(
     moved = sum((base_qty(x) * split_factor(records, symbol, x.at) for x in unlisted), ZERO)
     moved += rounding if unlisted else ZERO
     if remaining_qty:  # known from the order's total only
-        busts.append(inferred_bust(records, broker_order_id, remaining_qty))
+        total = reported_total(evidence) if evidence.quote_sized else None
+        if total is not None and remaining_qty != evidence.gap:
+            return [], ZERO  # the value of a part of it is not known
+        qty = remaining_qty if total is None else total - evidence.chosen.gross
+        busts.append(inferred_bust(records, broker_order_id, qty))
         moved += remaining_qty * split_factor(records, symbol, evidence.gap_at or at)
     return busts, moved * record.terms.side.sign
 

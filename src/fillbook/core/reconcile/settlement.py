@@ -31,6 +31,7 @@ from fillbook.core.orders.totals import (
     average_differs,
     includes,
     is_average_of,
+    total_of,
     totals_snapshot,
 )
 from fillbook.core.pairs import holding_of
@@ -124,14 +125,16 @@ def _qty_beside(
     """
     Return what the reported total of one id has beside *rows*: the executions that were busted.
 
-    None: the rows do not sum to the total, or a recent fill may be missing from them.  The total of
-    a replacing id may have carried fills.
+    It is in their unit.  None: the rows do not sum to the total, or a recent fill may be missing
+    from them.  The total of a replacing id may have carried fills.
     """
-    total = _total_of(evidence).cum
+    total = total_of(evidence, _total_of(evidence))
     summed = sum((x.qty for x in rows), ZERO)
-    if summed == total or (evidence.replaces is not None and summed < total):
+    if summed == total or (total is not None and evidence.replaces is not None and summed < total):
         return ZERO
-    return None if summed > total or has_recent_fill(records, evidence, at) else total - summed
+    if total is None or summed > total or has_recent_fill(records, evidence, at):
+        return None
+    return total - summed
 
 
 def _has_average_of_rows(evidence: m.Evidence, rows: Sequence[m.Execution]) -> bool:
