@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from fillbook import model as m
+from fillbook.core.journal.checkpoints import LENGTH
 from tests.bench import Bench
 from tests.core.records import fill, report, terms
 from tests.stores.counting import Counting
@@ -163,15 +164,17 @@ def test_a_pass_without_news_reads_no_order_again(tmp_path):
 
 def test_a_fill_does_not_grow_with_the_fills_of_its_order(bench):
     order = bench.desk.buy("AAPL", qty=100_000 * SCALE, limit_price="50")
+    window = 2 * LENGTH  # as many checkpoints of the position are in each window
 
     def streamed(many):
         with bench.streamed():
             for _ in range(many):
                 bench.filled(order, 1)
-                bench.clock.advance(1)
+                bench.clock.advance(0.1)  # all of them before the close, when the order expires
             return bench.store.during(bench.desk._tracker.drain)
 
     streamed(SMALL)
-    small = streamed(70)  # a checkpoint of the position is among them
+    small = streamed(window)
     streamed(LARGE)
-    assert_flat(small, streamed(70))
+    assert_flat(small, streamed(window))
+    assert bench.desk.book.order(order).is_final is False
