@@ -188,7 +188,8 @@ class Worker:
             [python, str(HERE / "worker.py"), *work.split()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **env, "PYTHONDONTWRITEBYTECODE": "1"},
+            # Ours is compiled once, as the packages of the peers were when they were installed.
+            env={**os.environ, **env, "PYTHONDONTWRITEBYTECODE": ""},
             text=True,
         )
         while (line := self._read()) != "ready":
