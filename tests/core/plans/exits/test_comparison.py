@@ -171,6 +171,20 @@ def test_a_fraction_that_cannot_be_traded_is_left():
     assert (found.protection.cover, found.steps) == (C.COVERED, ())
 
 
+@pytest.mark.parametrize("rules", [{"qty_increment": D(10)}, {"min_qty": D(10)}])
+@pytest.mark.parametrize("bid", ["100", "80"])
+def test_what_is_less_than_any_order_has_no_exit_and_that_is_said(rules, bid):
+    """No order is sent again and again, whether its stop is to be placed or was passed."""
+    lots = evolve(situation().instrument, fractionable=False, **rules)
+    quotes = (quote(bid, seconds_ago=10), quote(bid))
+    found = verdict(held=position(s=15), orders=(stop(),), instrument=lots, quotes=quotes)
+    assert (found.protection.cover, found.steps) == (C.IMPOSSIBLE, ())
+    assert found.protection.why == "5 of 15 have no stop: no order is smaller than 10"
+    old = protection(max_age_s=60, stop_price=90, approved=True)
+    found = verdict(old, held=position(s=5), instrument=lots, quotes=quotes)
+    assert found.steps == ()
+
+
 def test_a_short_position_has_buy_exits():
     found = verdict(protection(stop_loss="10%", take_profit="10%"), held=position(s=-10))
     (step,) = found.steps

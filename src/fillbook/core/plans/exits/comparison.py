@@ -237,7 +237,9 @@ class _Part:
             return None
         ours = [x for x in self._groups if x.is_ours]
         qty = self._share - sum((x.leaves for x in self._groups if not x.is_ours), ZERO)
-        if context.is_trying_to_close or not context.is_settled or qty <= 0:
+        if context.is_trying_to_close or not context.is_settled:
+            return None
+        if qty <= 0 or qty < forms.least_qty(context):
             return None
         request = forms.market_exit(protection, qty, context, price)
         steps = self._closed(m.PlaceOrder(request, fills=True), ours)
@@ -372,6 +374,10 @@ class _Part:
     def _placed(self, qty: Decimal) -> tuple[m.PlanStep, ...] | ExitVerdict:
         """Return the steps that place an exit of *qty*, or the verdict if it cannot be placed."""
         protection, context = self._protection, self._context
+        least = forms.least_qty(context)
+        if qty < least:  # a market order would be denied too
+            why = f"{self._state()[1]}: no order is smaller than {m.plain(least)}"
+            return covered_as(protection, _C.IMPOSSIBLE, why, context)
         found = breach.judge(protection, qty, context)
         if isinstance(found, breach.Undecided):
             cover = _C.AT_OPEN if found.at_open else self._state()[0]

@@ -226,6 +226,12 @@ def is_dust(qty: Decimal, protection: m.Protection, context: ExitContext) -> boo
     )
 
 
+def least_qty(context: ExitContext) -> Decimal:
+    """Return the least quantity of an order, as far as it is known; ≥ 0."""
+    listed = context.instrument
+    return ZERO if listed is None else max(listed.min_qty or ZERO, listed.qty_increment)
+
+
 @m.exact
 def requests_for(
     protection: m.Protection, qty: Decimal, context: ExitContext
