@@ -196,9 +196,9 @@ class Executor:
                 return False
             if fingerprint(transaction.reader, plan.symbols) != plan.fingerprint:
                 why = "the account changed since the plan was made"
-                told = f"is stale: {why}; ask for it again if it is still wanted"
+                why_not_begun = f"is stale: {why}; ask for it again if it is still wanted"
                 moved = m.PlanMoved(plan.plan_id, m.PlanState.STALE, why)
-                transaction.record(moved, *ended_alert(plan, told))
+                transaction.record(moved, *ended_alert(plan, why_not_begun))
                 return True
             transaction.record(m.PlanMoved(plan.plan_id, m.PlanState.RUNNING))
             return True

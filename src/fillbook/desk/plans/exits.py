@@ -326,8 +326,8 @@ class Exits:
 
     def _alert_once(self, protection: m.Protection, text: str) -> None:
         now = self._clock.elapsed()
-        _, said, at = self._alerted.get(protection.key, ("", "", -ALERT_PERIOD))
-        if said != protection.cover or now - at >= ALERT_PERIOD:
+        _, alerted, at = self._alerted.get(protection.key, ("", "", -ALERT_PERIOD))
+        if alerted != protection.cover or now - at >= ALERT_PERIOD:
             self._alerted[protection.key] = (protection.symbol, protection.cover, now)
             self._recorder.record(m.Alerted(m.Alert(m.AlertKind.NAKED, protection.symbol, text)))
 

@@ -24,8 +24,8 @@ def require_known(given: Iterable[str], known: Iterable[str]) -> None:
 
 def _sentence(name: str, known: list[str]) -> str:
     similar = get_close_matches(name, known, n=1)
-    said = f"did you mean {similar[0]}?" if similar else f"the arguments are {', '.join(known)}"
-    return f"unknown argument {name!r}; {said}"
+    hint = f"did you mean {similar[0]}?" if similar else f"the arguments are {', '.join(known)}"
+    return f"unknown argument {name!r}; {hint}"
 
 
 def named(call: Callable[P, T]) -> Callable[P, T]:

@@ -312,13 +312,13 @@ def _failed(
     found: Row, reason: str | None, message: str | None = None, details: str | None = None
 ) -> m.Rejected | m.Ambiguous:
     """Return a reject with its reason; without one it is not known what was done."""
-    said = [text for text in (message, details) if text is not None]
-    kinds = map(kind_of, said if reason is None else [reason])
+    texts = [text for text in (message, details) if text is not None]
+    kinds = map(kind_of, texts if reason is None else [reason])
     kind = next((each for each in kinds if each is not _K.OTHER), _K.OTHER)
     if found.fields.get("success") is not False or (reason is None and kind is _K.OTHER):
-        about = f": {said[0]}" if said else ""
+        about = f": {texts[0]}" if texts else ""
         return m.Ambiguous(m.Failure.UNREADABLE, f"the reply has no reason of its failure{about}")
-    return m.Rejected(kind, next(iter(said), reason or ""), reason or "")
+    return m.Rejected(kind, next(iter(texts), reason or ""), reason or "")
 
 
 def _decoded(reply: Reply, decode: object) -> m.Outcome:

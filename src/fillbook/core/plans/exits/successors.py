@@ -103,7 +103,7 @@ def unprotected(
     for name in [name for name, _ in move.parts if name not in known]:
         parent = records.get(m.Protection, f"{source}/{name}")
         if parent is not None and _holds(held, name):
-            yield from _told(records, parent, move)
+            yield from _alerts_of(records, parent, move)
 
 
 def _beside(
@@ -116,10 +116,10 @@ def _beside(
         is_in_place = closing is not None and _are_of_one_action(closing, move)
         is_after = move.order > received.order
         if is_after and not is_in_place and protection.strategy in dict(move.parts):
-            yield from _told(records, protection, move)
+            yield from _alerts_of(records, protection, move)
 
 
-def _told(records: RecordReader, parent: m.Protection, move: m.Movement) -> Iterator[m.Alert]:
+def _alerts_of(records: RecordReader, parent: m.Protection, move: m.Movement) -> Iterator[m.Alert]:
     """Yield the alert about the units by *move* beside those of *parent*, if they have no exits."""
     new = evolve(parent, symbol=move.symbol)
     if move.kind is not m.MoveKind.RECEIVED or records.get(m.Protection, new.key) is not None:
