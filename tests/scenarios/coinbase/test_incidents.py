@@ -148,6 +148,7 @@ def test_dust_of_an_order_by_notional_is_no_difference_and_no_order():
         qty = desk.book.position("BTC/USD").qty
         assert qty == bought.filled_qty == here.wallet("BTC")
         assert qty % D("0.00000001") != 0
+        assert desk.book.order(bought).anomalies == ()  # its fills are values, its total units
         desk.protect("BTC/USD", stop_price="60000")
         here.pass_(60)
         [kept] = desk.protections()
