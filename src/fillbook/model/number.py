@@ -16,7 +16,8 @@ from decimal import (
     DivisionByZero,
     InvalidOperation,
     Overflow,
-    localcontext,
+    getcontext,
+    setcontext,
 )
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
@@ -47,8 +48,14 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(EXACT):
+        before = getcontext()
+        if before is EXACT:
             return function(*args, **kwargs)
+        setcontext(EXACT)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(before)
 
     return wrapper
 

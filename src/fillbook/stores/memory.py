@@ -104,8 +104,9 @@ class _View:
             return cast("R | None", self._store._tables[of].records.get(key))
 
     def find(self, of: type[R], index: str, value: str) -> Sequence[R]:
-        with self._locked_tables() as tables:
-            table = tables[of]
+        with self._store._guard:
+            self._check()
+            table = self._store._tables[of]
             value_of = table.kind.indexes[index]
             committed = table.index.get((index, value), ())
             layer = self._layer.get(of, {})
@@ -118,9 +119,10 @@ class _View:
         return [found[key] for key in sorted(found)]
 
     def all(self, of: type[R], after: str = "") -> Sequence[R]:
-        with self._locked_tables() as tables:
-            layer = self._layer.get(of, {})
-            merged = {**tables[of].records, **layer} if layer else tables[of].records
+        with self._store._guard:
+            self._check()
+            records, layer = self._store._tables[of].records, self._layer.get(of)
+            merged = {**records, **layer} if layer else records
             visible = [
                 (key, record)
                 for key, record in merged.items()
@@ -162,8 +164,10 @@ class _View:
         self, of: type[R], index: str, after: str, limit: int, *, newest: bool
     ) -> list[R]:
         """Return at least the first *limit* records beyond the value *after* of *index*."""
-        with self._locked_tables() as tables:
-            values, layer = tables[of].in_order(index), self._layer.get(of, {})
+        with self._store._guard:
+            self._check()
+            table, layer = self._store._tables[of], self._layer.get(of, {})
+            values = table.in_order(index)
             if newest:
                 stop = bisect_left(values, (after,)) if after else len(values)
                 keys = (values[x][1] for x in range(stop - 1, -1, -1))
@@ -171,7 +175,7 @@ class _View:
                 start = bisect_left(values, (after + "\0",)) if after else 0
                 keys = (values[x][1] for x in range(start, len(values)))
             found = islice((key for key in keys if key not in layer), limit)
-            committed = [tables[of].records[key] for key in found]
+            committed = [table.records[key] for key in found]
             return committed + [x for x in layer.values() if x is not _DELETED]
 
     def _of_any(self, of: type[R], index: str, values: Sequence[str]) -> list[R]:
@@ -179,7 +183,8 @@ class _View:
         return [record for value in dict.fromkeys(values) for record in self.find(of, index, value)]
 
     def journal(self, after: int = 0) -> Iterator[m.Recorded]:
-        with self._locked_tables():
+        with self._store._guard:
+            self._check()
             entries = self._store._journal
             length = self._length
         # The journal only grows: entries below a length never change.
@@ -191,14 +196,9 @@ class _View:
         return self._length + len(self._new)
 
     def cell(self, name: str) -> str | None:
-        with self._locked_tables():
-            return self._cells.get(name)
-
-    @contextmanager
-    def _locked_tables(self) -> Iterator[Mapping[type[Any], _Table]]:
-        self._check()
         with self._store._guard:
-            yield self._store._tables
+            self._check()
+            return self._cells.get(name)
 
     def _check(self) -> None:
         if not self._open:
@@ -213,7 +213,8 @@ class _Transaction(_View):
     """A writer: its layer and its entries are committed at the end."""
 
     def record(self, entry: m.Entry, at: m.Timestamp, changes: m.Changes) -> int:
-        with self._locked_tables():
+        with self._store._guard:
+            self._check()
             for of, key in changes.drop:
                 self._layer.setdefault(of, {})[key] = _DELETED
             for put in changes.put:
@@ -223,7 +224,8 @@ class _Transaction(_View):
         return number
 
     def set_cell(self, name: str, value: str) -> None:
-        with self._locked_tables():
+        with self._store._guard:
+            self._check()
             self._cells = {**self._cells, name: value}
 
 

@@ -85,16 +85,29 @@ def run(
     *on_error* is called with the name of the check and the exception.
     """
     for check in checks:
-        name = getattr(check, "__name__", type(check).__name__)
-        try:
-            reason = check(request, context)
-            if reason is not None and not isinstance(reason, Reason):
-                raise TypeError(f"it returned {reason!r}, which is not a Reason")
-        except Exception as error:
-            on_error(name, error)
-            message = f"the check {name} raised {type(error).__name__}: {error}"
-            reason = Reason(ReasonCode.CHECK_FAILED, message, (("check", name),))
-        yield m.Checked(name, reason)
+        yield m.Checked(_name_of(check), _reason_by(check, request, context, on_error))
+
+
+def _reason_by(
+    check: Check,
+    request: m.OrderRequest,
+    context: CheckContext,
+    on_error: Callable[[str, Exception], None],
+) -> Reason | None:
+    try:
+        reason = check(request, context)
+        if reason is not None and not isinstance(reason, Reason):
+            raise TypeError(f"it returned {reason!r}, which is not a Reason")
+    except Exception as error:
+        name = _name_of(check)
+        on_error(name, error)
+        message = f"the check {name} raised {type(error).__name__}: {error}"
+        return Reason(ReasonCode.CHECK_FAILED, message, (("check", name),))
+    return reason
+
+
+def _name_of(check: Check) -> str:
+    return getattr(check, "__name__", type(check).__name__)
 
 
 def denial_reason(
@@ -104,5 +117,8 @@ def denial_reason(
     on_error: Callable[[str, Exception], None] = lambda name, error: None,
 ) -> Reason | None:
     """Return the reason of the first check that denies *request*; None: it may be sent."""
-    reasons = (x.reason for x in run(request, context, checks, on_error))
-    return next((reason for reason in reasons if reason is not None), None)
+    for check in checks:
+        reason = _reason_by(check, request, context, on_error)
+        if reason is not None:
+            return reason
+    return None

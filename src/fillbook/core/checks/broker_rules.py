@@ -68,14 +68,18 @@ def supported(request: m.OrderRequest, context: CheckContext) -> Reason | None:
         (not request.extended_hours or can.extended_hours, "extended hours"),
         (not request.post_only or can.post_only, "post-only orders"),
         (not is_fractional or can.fractional, "fractions of a share"),
-        (_is_combination_supported(request, context), _combination(request, context)),
     )
     for is_supported, what in requirements:
         if not is_supported:
-            hint = _alternatives(request, context) if what is requirements[-1][1] else ""
-            message = f"the broker does not support {what}{hint}"
-            return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
+            return _unsupported(what)
+    if not _is_combination_supported(request, context):
+        return _unsupported(_combination(request, context), _alternatives(request, context))
     return None
+
+
+def _unsupported(what: str, alternatives: str = "") -> Reason:
+    message = f"the broker does not support {what}{alternatives}"
+    return Reason(ReasonCode.UNSUPPORTED, message, (("what", what),))
 
 
 def is_taken(

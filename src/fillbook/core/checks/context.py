@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Final
 
 from attrs import field, frozen
@@ -45,13 +44,19 @@ class TrackedOrders(Collection[m.Order]):
     """
     The tracked orders: not final yet, or with an open question.
 
-    `for_symbol` takes a symbol, or None for all symbols.  Orders are read on first use, in the
-    transaction that decides, so that the cost of a check does not grow with the number of
-    orders on other symbols.
+    Orders are read on first use, in the transaction that decides, so that the cost of a check
+    does not grow with the number of orders on other symbols.
     """
 
     def __init__(self, read: Callable[[str | None], tuple[m.Order, ...]]) -> None:
-        self.for_symbol: Callable[[str | None], tuple[m.Order, ...]] = cache(read)
+        self._read_orders = read
+        self._known: dict[str | None, tuple[m.Order, ...]] = {}
+
+    def for_symbol(self, symbol: str | None) -> tuple[m.Order, ...]:
+        """Return the orders on *symbol*; None: on all symbols."""
+        if symbol not in self._known:
+            self._known[symbol] = self._read_orders(symbol)
+        return self._known[symbol]
 
     @classmethod
     def from_orders(cls, orders: Iterable[m.Order]) -> TrackedOrders:
