@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
@@ -123,12 +123,18 @@ def _moment(value: Any) -> str | None:
 
 
 def _time(value: Any) -> str | None:
-    try:
-        if isinstance(value, str) and m.timestamp(value) == value:
-            return None
-    except InvalidValue:
-        pass
+    if isinstance(value, str) and _is_timestamp(value):
+        return None
     return _instead(value, "Timestamp: m.timestamp makes one of a text or an aware datetime")
+
+
+@lru_cache(maxsize=65_536)
+def _is_timestamp(text: str) -> bool:
+    """Check a text; a list of open orders has the same ones each time, so the result is kept."""
+    try:
+        return m.timestamp(text) == text
+    except InvalidValue:
+        return False
 
 
 _CHECKS: Final[dict[Any, Check]] = {
