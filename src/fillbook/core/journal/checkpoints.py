@@ -71,7 +71,7 @@ def _note_refolded(draft: Draft, symbol: str, first: m.Movement) -> None:
 
 def _append(draft: Draft, latest: m.Chapter, held: m.Position, new: Sequence[m.Movement]) -> None:
     """Fold movements that are later than all others; an action of that day may be later still."""
-    if any(is_of_action(key) for key in latest.moves):
+    if any(map(is_of_action, latest.moves)):
         _note_refolded(draft, latest.symbol, new[0])
     held, trades = _fold(held, new)
     keys = (*latest.moves, *(x.key for x in new))

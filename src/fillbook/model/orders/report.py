@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import total_ordering
 
 from attrs import field, frozen
 from attrs.converters import optional
@@ -16,7 +17,8 @@ from fillbook.model.text.foreign import foreign
 from fillbook.model.timestamp import Timestamp
 
 
-@frozen(order=True)
+@total_ordering
+@frozen
 class Version:
     """
     The sort key that totally orders a broker's reports on one order.
@@ -30,6 +32,14 @@ class Version:
     cum: Decimal
     rank: int
     raw: str
+
+    # Each report is compared several times, and the order of attrs takes ten times as long.
+    def __lt__(self, other: Version) -> bool:
+        return self._key < other._key
+
+    @property
+    def _key(self) -> tuple[str, Decimal, int, str]:
+        return (self.clock, self.cum, self.rank, self.raw)
 
 
 class ReportSource(StrEnum):
