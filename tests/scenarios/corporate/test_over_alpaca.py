@@ -120,6 +120,21 @@ def test_a_spin_off_a_dividend_in_shares_and_a_journal(bench):
     assert {"": D(3)} == parts(bench, "MSFT")
 
 
+@pytest.mark.parametrize(("sold", "ratio", "rest"), [(0, "0.05", 21), (20, "0.1", "1.5")])
+def test_a_dividend_in_shares_is_of_who_held_before_its_day(bench, sold, ratio, rest):
+    """A strategy sells what it holds on that day, before the row is read and after."""
+    settle(bench, 4 * HOUR)
+    if sold:
+        bench.desk.sell("AAPL", qty=sold, strategy="a")
+    bench.exchange.stock_dividend("AAPL", ratio)
+    settle(bench)
+    bench.desk.sell("AAPL", qty=rest, strategy="a")
+    left = {"b": 60 + 3 * (D(rest) + sold - 20)}
+    assert left == parts(bench, "AAPL")
+    settle(bench, DAY)
+    assert left == parts(bench, "AAPL")
+
+
 def test_a_row_of_the_day_of_the_first_sync_is_in_the_opening_balance():
     """The split is of this morning, and so is the first sync: the balance is that after it."""
     with alpaca() as bench:

@@ -75,19 +75,25 @@ def test_rows_of_any_hour_are_counted_once(hours):
         assert alerts_of(bench.desk) == []
 
 
-def test_a_symbol_is_idle_again_soon_after_a_row_of_today():
+@pytest.mark.parametrize(
+    ("kind", "group"), [("ACATS", None), ("DIV", None), ("OPTRD", "g"), ("NEWS", "g")]
+)
+def test_a_symbol_is_idle_again_soon_after_a_row_of_today(kind, group):
     """What is missing on it is confirmed the same day, and so is a difference in cash."""
     with wired() as (wire, desk):
         wire.positions = [HELD_KO | {"qty": "10", "qty_available": "10"}]
         bring_in_sync(desk)
         wire.clock.advance(60)
-        wire.activities.append(row("ACATS", 1, "2026-03-02", symbol="KO", qty="5"))
+        wire.activities.append(row(kind, 1, "2026-03-02", symbol="KO", qty="5", group_id=group))
         wire.positions = [HELD_KO | {"qty": "15", "qty_available": "15"}]
         desk.sync()
         wire.clock.advance(60)
         cash(wire, "97000")
         wire.positions = [HELD_KO | {"qty": "12", "qty_available": "12"}]
         report = desk.sync()
+        desk.sync(adopt=True)
+        wire.clock.advance(DAY_S)
+        assert desk.sync().verdict is fb.Verdict.IN_SYNC
     assert [(x.drift, x.confidence) for x in report.left] == [
         (m.WrongQty("KO", Decimal(15), Decimal(12)), m.Confidence.CONFIRMED),
         (m.WrongCash(Decimal(100_000), Decimal(97_000)), m.Confidence.CONFIRMED),

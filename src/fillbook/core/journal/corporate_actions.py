@@ -42,6 +42,8 @@ from fillbook.model import ZERO
 _K = m.ActivityKind
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+#: The kinds that count when they are posted, not from a day that is known before.
+_WHEN_POSTED: Final = frozenset({_K.ASSIGNMENT, _K.OTHER})
 #: How often an entry may derive one group: units that are exchanged in a circle do not end.
 _DERIVED_MAX: Final = 3
 
@@ -194,7 +196,8 @@ def _among_adjustments(
     net = ZERO if each is None else each.net
     if each is not None and each.ratio is not None and not net:
         net = (held.qty - held.adopted) * (each.ratio - 1)  # what it adds to an adopted balance
-    row = evolve(row, read_at=None)  # a row may be listed before the day on which it counts
+    if row.kind not in _WHEN_POSTED:
+        row = evolve(row, read_at=None)  # a row may be listed before the day on which it counts
     at, _ = placed(row, held.anchored_at, is_part(net, held.adopted), by_ids=by_ids)
     return at
 
@@ -226,6 +229,8 @@ def _splits(draft: Draft, group: str, rows: Sequence[m.Activity]) -> Iterator[m.
     begin, end = _window(draft, _key(group, name), each.rows[0], symbol, each)
     held = checkpoints.position_before(draft, symbol, (begin, m.MoveKind.RATIO, ZERO, "")).qty
     moves = _moves_within(draft, symbol, begin, end, _keys(group, name, len(rows)))
+    if held and each.rows[0].kind is _K.DIVIDEND:
+        moves = []  # what was held before the day entitles to it
     for number, split in enumerate(split_rows.splits_of(rows, held, moves)):
         at = begin
         if split.after:

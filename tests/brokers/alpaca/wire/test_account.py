@@ -213,6 +213,13 @@ def test_the_rows_of_a_corporate_action_have_its_group_and_the_start_of_the_day(
     assert corporate(word).source is None
 
 
+@pytest.mark.parametrize("kind", ["DIVNRA", "PTC", "INT", "A_NEW_KIND"])
+def test_an_amount_per_unit_moves_no_units(kind: str) -> None:
+    paid = {"activity_type": kind, "qty": "100", "per_share_amount": "-0.02", "net_amount": "-2"}
+    (found,) = account.activities([recorded("activities")["div"] | paid])
+    assert (found.qty, found.cash) == (None, -2)
+
+
 def test_a_dividend_without_cash_moves_units() -> None:
     """Whatever its sub-type: a cash dividend has been listed as SDIV."""
     paid = {"qty": "2", "per_share_amount": "0.51", "activity_sub_type": "SDIV"}

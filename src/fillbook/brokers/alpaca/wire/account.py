@@ -135,13 +135,13 @@ def activities(raw: object, aliases: SymbolAliases = NO_ALIASES) -> tuple[m.Acti
 
 def _activity(found: Row, aliases: SymbolAliases) -> m.Activity:
     kind = found.enum("activity_type", enums.ACTIVITIES, m.ActivityKind.OTHER)
-    time_of_row = found.time("transaction_time")
+    time_of_row, moved = found.time("transaction_time"), _moved_qty(found, kind)
     return m.Activity(
         activity_id=found.need_text("id"),
         kind=kind,
-        at=time_of_row or _edge_of_day(found, kind),
+        at=time_of_row or _edge_of_day(found, kind, moved),
         symbol=symbol(found, aliases) or None,
-        qty=_moved_qty(found, kind),
+        qty=moved,
         price=found.above_zero("price"),
         cash=found.number("net_amount"),
         ratio=found.above_zero("ratio") or _ratio_of_text(found, kind),
@@ -157,12 +157,12 @@ def _moved_qty(found: Row, kind: m.ActivityKind) -> Decimal | None:
     """
     Return the units that a row moves.
 
-    Those of a dividend are the position that it is paid for, unless it pays no cash: then they are
-    the dividend.  The sub-type does not tell: cash dividends have been listed as SDIV.
+    Those of an amount per unit, of any kind, are the position that it is for.  So are those of a
+    dividend, unless it pays no cash: then they are the dividend.  The sub-type does not tell: cash
+    dividends have been listed as SDIV.
     """
-    if kind is not m.ActivityKind.DIVIDEND:
-        return found.number("qty")
-    is_cash = found.number("net_amount") or found.number("per_share_amount")
+    is_dividend = kind is m.ActivityKind.DIVIDEND
+    is_cash = found.number("per_share_amount") or (is_dividend and found.number("net_amount"))
     return None if is_cash else found.number("qty")
 
 
@@ -190,7 +190,8 @@ def _source(found: Row, aliases: SymbolAliases) -> str | None:
     return aliases.get(name, name) or None
 
 
-#: Effective before the day's first trade; other rows with a date only are posted after the last.
+#: Effective before the day's first trade, as a dividend in units; other rows with a date only are
+#: posted after the last.
 _BEFORE_FIRST_TRADE: Final = frozenset(
     {
         m.ActivityKind.SPLIT,
@@ -201,7 +202,8 @@ _BEFORE_FIRST_TRADE: Final = frozenset(
 )
 
 
-def _edge_of_day(found: Row, kind: m.ActivityKind) -> m.Timestamp:
+def _edge_of_day(found: Row, kind: m.ActivityKind, moved: Decimal | None) -> m.Timestamp:
     day = found.day("date")
-    edge = time.min if kind in _BEFORE_FIRST_TRADE else time.max
+    in_units = kind is m.ActivityKind.DIVIDEND and moved
+    edge = time.min if in_units or kind in _BEFORE_FIRST_TRADE else time.max
     return m.timestamp(datetime.combine(day, edge, enums.NEW_YORK))
