@@ -7,7 +7,7 @@ from attrs import evolve
 
 from fillbook import model as m
 from tests.core.journal.test_corporate_actions import DAY, LATER, D, K, buy, made, parts, row
-from tests.core.records import Records, fill, intended, report, terms
+from tests.core.records import AT, Records, fill, intended, report, terms
 
 
 def ungrouped(kind, *moves):
@@ -282,3 +282,23 @@ def test_a_correction_after_a_split_leaves_the_split_where_it_was(moves):
     records.take(fill("y1", 10, 9, at="2026-03-03T16:00:00Z", **late), LATER)
     move = next(x for x in records.all(m.Movement) if x.kind is m.MoveKind.RATIO)
     assert move.at == DAY
+
+
+@pytest.mark.parametrize(
+    ("held", "moved", "left"),
+    [
+        ("2.6", ("2.6", "-0.2"), 5),  # two for one, and a fraction is paid
+        ("-21", ("-10.5", "0.5"), -31),
+        ("0.5", ("-0.5", "6.5"), "6.5"),  # thirteen for one: less than one unit is exchanged
+    ],
+)
+@pytest.mark.parametrize("bought", [False, True])
+def test_two_rows_of_a_split_are_an_exchange_or_a_fraction_beside_it(held, moved, left, bought):
+    """Also if a part of what was held was bought on that day."""
+    at = LATER if bought else AT
+    records = made(a=0, b=0)
+    buy(records, "c7", "b7", "a", D(held), at=at)
+    for name, qty in zip("12", moved, strict=True):
+        paid = {"cash": 2} if abs(D(qty)) < 1 else {}
+        records.take(row(name, K.SPLIT, "AAPL", qty, at=DAY, dated=True, **paid), LATER)
+    assert parts(records) == {"a": D(left)}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fillbook import model as m
 from fillbook.venue.exchange import Posting, SplitRows
 from tests.scenarios.corporate.held import (
     DAY,
@@ -87,6 +88,17 @@ def test_fractions_are_paid(bench):
     settle(bench)
     assert bench.truth.cash() > cash
     assert sum(parts(bench, "AAPL").values()) == 2
+
+
+@pytest.mark.parametrize("posting", SHAPES)
+@pytest.mark.parametrize(("side", "held"), [("buy", 83), ("sell", -77)])
+def test_fractions_of_a_split_are_paid(bench, posting, side, held):
+    """Of a long or a short position; the rows may be the units added and a fraction removed."""
+    getattr(bench.desk, side)("MSFT", qty=abs(held), strategy="c")
+    settle(bench, DAY)
+    bench.exchange.split("MSFT", "1.5", whole=True, posting=posting)
+    settle(bench)
+    assert {"c": m.cut(D(held) * D("1.5"), D(1))} == parts(bench, "MSFT")
 
 
 @pytest.mark.parametrize("grouped", [True, False])

@@ -71,7 +71,7 @@ def splits_of(
     loose = tuple(x for x in listed if x.ratio is None)
     if known:
         loose, beside = (), beside + loose
-    elif _is_one_group(loose):
+    elif all(x.group_id for x in loose) and is_exchange((*loose, *paid), quantities(held, moves)):
         known, loose = (loose,), ()
     search = _Search(moves, any(x.cash for x in (*listed, *paid)))
     tried = (len(moves) + 1) ** (len(known) + len(loose))
@@ -117,10 +117,29 @@ def _nearest_pair(
     return min(((old, new) for new in added for old in removed), key=distance)
 
 
-def _is_one_group(rows: Rows) -> bool:
-    """Return whether *rows* are two of opposite signs in one group: they are of one split."""
-    signs = sorted((x.qty or ZERO) > 0 for x in rows)
-    return signs == [False, True] and all(x.group_id is not None for x in rows)
+def are_opposite(rows: Iterable[m.Activity]) -> bool:
+    """Return whether of two *rows* one removes units and one adds units."""
+    return sorted(x.qty > 0 for x in rows if x.qty) == [False, True]
+
+
+def is_exchange(rows: Rows, held: Iterable[Decimal]) -> bool:
+    """
+    Return whether *rows* are one that removes the old units and one that adds the new ones.
+
+    *held* are the quantities of the day.  Where cash is paid, less than one unit that was never
+    held is a fraction beside the units that a split adds.
+    """
+    moved = [x.qty for x in rows if x.qty]
+    is_fraction = any(x.cash for x in rows) and min(map(abs, moved), default=ZERO) < 1
+    return are_opposite(rows) and (not is_fraction or any(-qty in moved for qty in held))
+
+
+def quantities(held: Decimal, moves: Iterable[m.Movement]) -> Iterator[Decimal]:
+    """Yield what is held before *moves*, and after each of them."""
+    yield held
+    for move in moves:
+        held = _moved(held, move)
+        yield held
 
 
 def _find(

@@ -129,7 +129,7 @@ def _movements(draft: Draft, group: str, rows: Sequence[m.Activity]) -> list[m.M
             return []  # the row of the other name is not known yet
         if each.added and each.removed:  # another number of the security, for instance
             move = _base(draft, group, symbol, each, m.MoveKind.RATIO)
-            return [_restated(move, each, cash)]
+            return [_restated(move, each, cash, is_exchange=split_rows.are_opposite(each.rows))]
     return list(_exchanged(draft, group, moved, cash))
 
 
@@ -238,7 +238,9 @@ def _splits(draft: Draft, group: str, rows: Sequence[m.Activity]) -> Iterator[m.
         (part,) = units_by_symbol(split.rows).values()
         cash = sum((x.cash for x in split.rows if x.cash), ZERO) or None
         key = _split_key(group, name, number)
-        yield _restated(_movement(key, symbol, m.MoveKind.RATIO, at, part), part, cash)
+        is_exchange = split_rows.is_exchange(split.rows, split_rows.quantities(held, moves))
+        move = _movement(key, symbol, m.MoveKind.RATIO, at, part)
+        yield _restated(move, part, cash, is_exchange=is_exchange)
 
 
 def _window(
@@ -265,16 +267,17 @@ def _window(
     return begin, min(ends if not read else [*ends, max(begin, *read)])
 
 
-def _restated(move: m.Movement, each: Units, cash: Decimal | None) -> m.Movement:
+def _restated(
+    move: m.Movement, each: Units, cash: Decimal | None, *, is_exchange: bool
+) -> m.Movement:
     """
     Return *move*, which restates the units of one symbol.
 
-    One row that removes and one that adds say which units became which.  Of more rows, which no
-    moment of the day fits, only the sum is known, and each part has its share of it.
+    *is_exchange*: one row removes and one adds, so it is known which units became which.  Of other
+    rows, which no moment of the day fits, only the sum is known, and each part has its share of it.
     """
     move = evolve(move, owner=action_keys.source_of(move.symbol))
-    signs = [x.qty > 0 for x in each.rows if x.qty]
-    if sorted(signs) == [False, True] and not (each.ratio and each.beside_ratio):
+    if is_exchange and not (each.ratio and each.beside_ratio):
         return evolve(move, qty=each.added, from_qty=each.removed, cash=cash)
     if each.ratio is not None:
         return evolve(move, qty=each.beside_ratio, ratio=each.ratio, cash=cash)
