@@ -73,6 +73,15 @@ def test_a_total_without_a_value_has_no_rest():
     assert (of.gap, of.filled, of.value) == (0, 2, 40)
 
 
+@pytest.mark.parametrize("cum", [3, 5])
+def test_executions_beyond_the_total_count_as_they_moved_the_position(cum):
+    """One of them may be told twice; the average price is that of the executions."""
+    twice = fill("f3", 60, 20, symbol="BTC/USD", in_quote=True)
+    records, _ = evidence(FIRST, SECOND, twice, shown(cum, value=20 * cum))
+    order = records.order()
+    assert (order.filled_qty, order.avg_price, records.position("BTC/USD").qty) == (8, 20, 8)
+
+
 def oddities(*facts):
     records, _ = evidence(*facts)
     return {x.oddity for x in records.order().anomalies}

@@ -98,12 +98,13 @@ def _compute_quote_totals(
     gap = EXACT.subtract(reported, sums.gross)
     base = sums.base if snap is None else snap.cum
     has_all_rows = snap is not None and snap.fills is not None and sums.rows >= snap.fills
+    is_beyond = snap is not None and snap.value is not None and sums.gross > snap.value
     history_missing = evidence.replaces is not None and not evidence.history_read
     if gap <= 0 or gap < context.quantum or history_missing or _carried_qty(evidence, context):
         gap = ZERO
     missing = max(ZERO, EXACT.subtract(base, sums.base)) if gap else ZERO
     price = EXACT.divide(gap, missing) if missing and not evidence.amended else None
-    exact = bool(has_all_rows and not evidence.amended)
+    exact = has_all_rows and not evidence.amended and not is_beyond
     return evolve(
         evidence,
         filled=base if exact else EXACT.add(sums.base, missing),
