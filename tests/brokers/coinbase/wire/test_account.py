@@ -119,6 +119,19 @@ def test_a_fill_whose_side_is_a_placeholder_has_that_of_its_order() -> None:
     )
 
 
+@pytest.mark.parametrize("unit", ["UNKNOWN", 2, "NaN", {"x": 1}])
+def test_a_fill_whose_unit_is_not_known_is_unreadable(unit: object) -> None:
+    """497 dollars are not 497 bitcoins."""
+    with pytest.raises(InvalidValue, match="size_in_quote must be true or false"):
+        account.fill_page(read({"fills": [fill(size_in_quote=unit)], "cursor": ""}))
+
+
+@pytest.mark.parametrize("unit", [None, "", False, "false"])
+def test_a_fill_is_in_base_units_unless_it_says_otherwise(unit: object) -> None:
+    page = account.fill_page(read({"fills": [fill(size_in_quote=unit)], "cursor": ""}))
+    assert [x.in_quote for x in page.executions] == [False]
+
+
 @pytest.mark.parametrize("more", [{"side": "UNKNOWN_ORDER_SIDE"}, {"size": "0"}, {"price": ""}])
 def test_a_fill_without_its_figures_is_unreadable(more: dict[str, str]) -> None:
     """A page without it would look complete."""

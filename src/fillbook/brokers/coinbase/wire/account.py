@@ -223,9 +223,21 @@ def _execution(found: Row, side_of: SideOf) -> m.Execution:
         symbol=market.symbol(product),
         side=side,
         qty=size,
-        in_quote=found.flag("size_in_quote"),
+        in_quote=_is_in_quote(found),
         price=price,
         at=found.time("trade_time") or found.need_time("sequence_timestamp"),
         fee=found.number("commission") or m.ZERO,
         fee_currency=product.partition("-")[2],
     )
+
+
+def _is_in_quote(found: Row) -> bool:
+    """
+    Return whether the size of a fill is in quote currency; older replies do not say, and it is not.
+
+    Raises: InvalidValue for any other value, because the size would be in a wrong unit.
+    """
+    is_in_quote = found.flag("size_in_quote")
+    if not is_in_quote and str(found.fields.get("size_in_quote") or False).lower() != "false":
+        raise found.invalid("size_in_quote", "true or false")
+    return is_in_quote
