@@ -37,6 +37,28 @@ def test_a_position_has_all_its_digits():
     assert records.get(m.Cash, "cash").amount == Decimal("-2.46913585307407337")
 
 
+def test_the_context_of_the_bot_is_the_same_after_a_call(bots_context):
+    """Also after one that calls another, and after one that raises."""
+
+    @m.exact
+    def inner():
+        return Decimal(1) / 3
+
+    @m.exact
+    def outer():
+        return [len(str(x)) for x in (inner(), Decimal(1) / 3)]
+
+    @m.exact
+    def fails():
+        inner()
+        raise KeyError
+
+    assert outer() == [62, 62]
+    with pytest.raises(KeyError):
+        fails()
+    assert decimal.getcontext() is bots_context
+
+
 @pytest.mark.usefixtures("bots_context")
 def test_a_difference_in_the_tenth_digit_is_seen():
     ours = m.Position(symbol="AAPL", account=m.Holding(qty=Decimal("2.469135779")))

@@ -35,6 +35,16 @@ def test_a_bot_adds_its_own_checks_by_value():
     assert checks.denial_reason(request(), friday, (*checks.CHECKS, no_fridays)).code == "friday"
 
 
+def test_every_check_has_a_result_and_the_first_denial_is_the_reason():
+    """A preview shows them all."""
+    wish, known = request(), a_context(halted="x", drifts=(DRIFT,), reserve_amount=D(9999))
+    results = list(checks.run(wish, known, checks.CHECKS, lambda name, error: None))
+    assert [x.name for x in results] == [check.__name__ for check in checks.CHECKS]
+    denials = [x.reason for x in results if x.reason is not None]
+    assert len(denials) > 1
+    assert denials[0] == checks.denial_reason(wish, known)
+
+
 def test_a_check_that_raises_denies():
     """An order that cannot be checked is not sent; the error of the check is reported."""
 
