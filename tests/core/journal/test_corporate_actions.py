@@ -191,6 +191,18 @@ def test_an_order_that_is_reported_under_another_symbol_was_renamed():
     assert records.order("c0").anomalies == ()
 
 
+@pytest.mark.parametrize("clock", ["2026-03-03T15:00:01Z", "2026-03-01T15:00:00Z"])
+def test_an_event_under_another_symbol_renames_nothing(clock):
+    """Neither its own order nor the position of that symbol, whether it is newer or older."""
+    records = made()
+    buy(records, "c9", "b9", "c", 3, symbol="MSFT")
+    known = {"client_order_id": "c0", "broker_order_id": "b0", "terms": terms(symbol="MSFT")}
+    (more,) = [fill("x9", 2, 10, broker_order_id="b0", symbol="MSFT").execution]
+    event = report("filled", 4, 10, clock=clock, source="stream", executions=(more,), **known)
+    records.take(event, LATER)
+    assert (parts(records), parts(records, "MSFT")) == ({"a": 6, "b": 6}, {"c": 3})
+
+
 def test_an_older_report_that_arrives_late_does_not_rename_it_back():
     records = made(a=0)
     new = {"client_order_id": "c9", "broker_order_id": "b9", "terms": terms(symbol="APLE")}

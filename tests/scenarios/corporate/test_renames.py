@@ -1,6 +1,7 @@
 """Renames: the record goes on under the new name, and the old one resolves to it."""
 
 import pytest
+from attrs import evolve
 
 import fillbook as fb
 from fillbook import model as m
@@ -200,3 +201,19 @@ def test_a_protection_goes_on_under_the_new_name(posting):
     bench.desk.close_position("APLE", strategy="a")
     settle(bench)
     assert bench.desk.protections() == []
+
+
+@pytest.mark.parametrize("name", ["MSFT", "AAPL.US"])
+def test_an_event_that_names_another_symbol_is_of_the_symbol_of_its_order(name):
+    """A bot may pass on events in its own words; what it sells then is what it holds."""
+    bench = two_strategies()
+    order = bench.resting(time_in_force="gtc")
+    with bench.heard() as events:
+        bench.filled(order, 4)
+    for event in events:
+        bench.desk.receive(evolve(event, order=evolve(event.order, symbol=name)))
+    settle(bench)
+    assert parts(bench, "AAPL") == {"a": 4, "b": 6, "s": 4}
+    bench.desk.cancel(order)
+    settle(bench)
+    assert bench.desk.sell("AAPL", qty=14, strategy=None).terms.symbol == "AAPL"

@@ -113,9 +113,16 @@ def apply_report(
 def _renamed(
     draft: Draft, before: m.Evidence, report: m.OrderReport, entry: m.Reported
 ) -> m.OrderReport:
-    """Return *report* with the present symbol; an order that has another one was renamed."""
+    """
+    Return *report* with the present symbol; an order that is read under another one was renamed.
+
+    An event proves no rename: whoever passes it on may spell the symbol in a way of their own.
+    """
     assert before.terms is not None
     known, reported = before.terms.symbol, report.terms.symbol
+    if known != reported and entry.source is m.ReportSource.STREAM:
+        fills = tuple(evolve(x, symbol=known) for x in report.executions)
+        return evolve(report, terms=evolve(report.terms, symbol=known), executions=fills)
     version = _snapshot_of(draft, report, entry).version
     if known == reported or version is None or before.terms_at is None:
         return report
