@@ -89,9 +89,9 @@ class Bench:
             yield events
             self.clock.advance(1)
 
-    def by_hand(self, symbol, side, qty, **wish):
-        """Place an external order, as in the broker's own application."""
-        self.clock.advance(1)
+    def by_hand(self, symbol, side, qty, pause_s=1, **wish):
+        """Place an external order, as in the broker's own application, between two pauses."""
+        self.clock.advance(pause_s)
         kind = m.OrderType.LIMIT if "limit_price" in wish else m.OrderType.MARKET
         pair = "/" in symbol
         ticket = Ticket(
@@ -103,7 +103,7 @@ class Bench:
             **{name: m.number(value) for name, value in wish.items()},
         )
         order = self.exchange.trade_by_hand(self.books, ticket)
-        self.clock.advance(1)
+        self.clock.advance(pause_s)
         return order
 
     def resting(self, symbol="AAPL", qty=10, **wish):

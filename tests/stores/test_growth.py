@@ -17,6 +17,7 @@ from tests.stores.counting import Counting
 
 SCALE = int(os.environ.get("FILLBOOK_TEST_GROWTH", "1"))
 SMALL, LARGE = 20, 200 * SCALE
+PAUSE_S = 0.2  #: between the orders of others; `LARGE` ones end before the session does
 
 
 @pytest.fixture
@@ -82,9 +83,14 @@ def closed(bench, many):
 
 def resting(bench, many, side="buy"):
     """Give the account, and then the record, *many* open orders of *side* on the symbol."""
-    for _ in range(many):
-        bench.by_hand("AAPL", side, 1, limit_price="90" if side == "buy" else "300")
+    placed(bench, many, side)
     settled(bench)
+
+
+def placed(bench, many, side="buy"):
+    """Place the orders by hand, all of them long before the close, when they expire."""
+    for _ in range(many):
+        bench.by_hand("AAPL", side, 1, PAUSE_S, limit_price="90" if side == "buy" else "300")
 
 
 def assert_flat(small, large):
@@ -138,9 +144,9 @@ def test_the_first_sync_and_a_pass_are_linear_in_the_open_orders(tmp_path):
     for many in (SMALL, LARGE):
         store = Counting(tmp_path / f"{many}.db")
         bench = Bench(store=store, opened=False, cash="1000000000000", wait_s=0)
-        for _ in range(many):
-            bench.by_hand("AAPL", "buy", 1, limit_price="90")
+        placed(bench, many)
         first.append(store.during(bench.desk.sync))
+        assert len(bench.desk.book.orders(open=True)) == many
         bench.clock.advance(60)
         again.append(store.during(bench.desk.sync))
     assert_linear(*first, LARGE / SMALL)
