@@ -123,17 +123,14 @@ class Line:
     grow_step: Decimal
     grow_least: Decimal
     grow_size: Decimal  #: the value of a step of growth
+    grow_cash: Decimal  #: what it takes at worst; the proceeds of a short are not spent
     wanted: Decimal = ZERO  #: the target value
     reduces: Decimal = ZERO
     grows: Decimal = ZERO
+    grown: Decimal = ZERO  #: the value of these steps
     gap: Decimal = ZERO  #: the value that is to be added, ≥ 0
     wanted_steps: Decimal = ZERO  #: of growth, without a budget
     why: m.LeftAloneReason | None = None
-
-    @property
-    def grow_cash(self) -> Decimal:
-        """What a step of growth takes at worst; the proceeds of a short are not spent."""
-        return self.grow_step * self.ask if self.wanted > ZERO else ZERO
 
     @property
     def left(self) -> Decimal:
@@ -177,8 +174,9 @@ def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
     given = [x for x, _ in (*targets.weights, *targets.notional, *targets.qty)]
     if not given:
         raise InvalidValue("there are no targets; a target of zero closes a position")
-    symbols = [names.symbols.setdefault(x, x) for x in given]
-    positions = [names.positions.get(x, x) for x in symbols]
+    symbols = [names.symbols.get(x, x) for x in given] if names.symbols else given
+    names.symbols.update(zip(given, symbols, strict=True))
+    positions = [names.positions.get(x, x) for x in symbols] if names.positions else symbols
     found = dict(zip(positions, symbols, strict=True))
     problems = []
     if len(found) < len(given):
@@ -222,8 +220,9 @@ def held_positions(
 def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
     """Return bid and ask by symbol; what has no price is left out.  Raises: InvalidValue."""
     found: dict[str, _Market] = {}
+    symbols, kind = names.symbols, m.Quote
     for name, price in prices.items():
-        if isinstance(price, m.Quote):
+        if isinstance(price, kind):
             bid, ask = price.bid, price.ask
         elif isinstance(price, tuple):
             bid, ask = m.number(price[0]), m.number(price[1])
@@ -231,9 +230,9 @@ def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
             continue
         else:
             bid = ask = m.number(price)
-        if bid <= ZERO or ask <= ZERO:
+        if bid <= ZERO or (ask is not bid and ask <= ZERO):
             raise InvalidValue(f"{name}: a price is above zero, not {price!r}")
-        symbol = names.symbols.get(name) or names.resolve(m.symbol_of(name))
+        symbol = symbols[name] if name in symbols else names.resolve(m.symbol_of(name))
         found[symbol] = (bid, ask)
     return found
 
@@ -317,7 +316,9 @@ def _add_lines(
     rules, listed_by, lines = portfolio.rules, portfolio.names.listed, portfolio.lines
     is_limit, has_least = rules.order_type is m.OrderType.LIMIT, bool(rules.min_notional)
     for symbol, own, reported, orders, is_wanted in stakes:
-        listed, market, reason = listed_by.get(symbol), quoted.get(symbol), orders.reason
+        market, reason, listed = quoted.get(symbol), orders.reason, None
+        if listed_by:
+            listed = listed_by.get(symbol)
         if listed_by and reason is None and (listed is None or not listed.tradable):
             reason = _R.NOT_TRADABLE
         if market is None:
@@ -328,7 +329,7 @@ def _add_lines(
             continue
         bid, ask = market
         unit, half_spread, limits, step, least = bid, ZERO, None, _ONE, _ONE
-        if bid != ask:
+        if bid is not ask and bid != ask:
             unit, half_spread = _middle(market), (ask - bid) / 2
             reason = reason or _doubt(bid, ask, rules)
         if is_limit:
@@ -343,6 +344,7 @@ def _add_lines(
             continue
         if orders.cancels:
             portfolio.cancels += orders.cancels
+        size = unit if step is _ONE else step * unit
         lines[symbol] = Line(
             symbol,
             own,
@@ -357,7 +359,8 @@ def _add_lines(
             least,
             step,
             least,
-            step * unit,
+            size,
+            size if ask is unit else step * ask,
         )
 
 

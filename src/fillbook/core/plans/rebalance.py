@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
-from operator import mul
 from typing import Final
 
 from attrs import evolve
@@ -33,6 +32,7 @@ from fillbook.core.plans.portfolio import Line, Names, Portfolio
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
 
+_ONE: Final = Decimal(1)
 _NO_LIMITS: Final = (None, None)
 _DEFAULT: Final = m.RebalanceRules()
 _BUY: Final = m.OrderSide.BUY
@@ -176,15 +176,34 @@ def _result(
     after: rounding.Budget,
 ) -> m.Rebalance:
     trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])  # in the order of sending
-    qtys = [_add_trades(trades, x) for x in lines]
-    offs = [qty * x.unit - x.wanted for qty, x in zip(qtys, lines, strict=True)]
-    for line, qty in zip(lines, qtys, strict=True):
+    allocation, orders, error, spread, full_spread = [], 0, ZERO, ZERO, ZERO
+    buys = trades[-1]
+    for line in lines:
+        held, grows = line.held, line.grows
+        if held is ZERO and grows and line.wanted > ZERO:
+            step, value, limits = line.grow_step, line.grown, line.limits
+            qty = grows if step is _ONE else grows * step
+            limit = None if limits is None else limits[1]
+            buys.append(
+                m.RebalanceTrade(
+                    line.symbol, _BUY, qty, value, False, limit, None, line.orders.exits, step
+                )
+            )
+            orders += 1
+        else:
+            qty = _add_trades(trades, line)
+            value = qty * line.unit
+            orders += bool(held) + bool(qty)
+        allocation.append((line.symbol, qty))
+        off = value - line.wanted
+        error += off * off
+        if line.half_spread:
+            spread += abs(qty - held) * line.half_spread
+            full_spread += (abs(qty) + abs(held)) * line.half_spread
         if line.why is not None:
             portfolio.leave(line.symbol, qty, qty * line.unit, line.why)
     all_trades = tuple(chain(*trades))
-    wide = [(qty, x) for qty, x in zip(qtys, lines, strict=True) if x.half_spread]
-    cut = [(x.wanted_steps - x.grows) * x.grow_size for x in lines if x.grows < x.wanted_steps]
-    error = sum(map(mul, offs, offs), ZERO)
+    less = [x for x in lines if x.grows is not x.wanted_steps and x.grows < x.wanted_steps]
     return m.Rebalance(
         trades=all_trades,
         left_alone=tuple(sorted(portfolio.left_alone, key=lambda x: x.symbol)),
@@ -192,20 +211,12 @@ def _result(
         equity=portfolio.equity,
         base=base,
         weight_sum=weight_sum,
-        allocation=tuple(zip([x.symbol for x in lines], qtys, strict=True)),
+        allocation=tuple(allocation),
         leftover=after.value,
-        cut=sum(cut, ZERO),
+        cut=sum([(x.wanted_steps - x.grows) * x.grow_size for x in less], ZERO),
         tracking_error=error.sqrt() / base if base > 0 else ZERO,
-        cost=m.RebalanceCost(
-            len(all_trades),
-            sum([x.notional for x in all_trades], ZERO),
-            sum([abs(qty - x.held) * x.half_spread for qty, x in wide], ZERO),
-        ),
-        full_cost=m.RebalanceCost(
-            len([x for x in lines if x.held]) + len([x for x in qtys if x]),
-            before.used + after.used,
-            sum([(abs(qty) + abs(x.held)) * x.half_spread for qty, x in wide], ZERO),
-        ),
+        cost=m.RebalanceCost(len(all_trades), sum([x.notional for x in all_trades], ZERO), spread),
+        full_cost=m.RebalanceCost(orders, before.used + after.used, full_spread),
     )
 
 

@@ -11,9 +11,12 @@ of each trade.  Every step is O(n log n) in the number of symbols, for any size 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from heapq import heapify, heappop, heapreplace
+from itertools import accumulate
+from operator import attrgetter, mul
 from typing import Final
 
 from attrs import define, evolve
@@ -62,16 +65,18 @@ def want(
 ) -> None:
     """Set the targets of *lines*, their reductions, and the growth they want without a budget."""
     band = rules.band * base
+    is_banded = bool(band)
     for line in lines:
-        line.wanted = target = wanted.get(line.symbol, ZERO)
-        gap = target
-        if line.held or band or target < ZERO:
+        line.wanted = gap = wanted.get(line.symbol, ZERO)
+        if is_banded or line.held is not ZERO or gap < ZERO:
             gap = _gap(line, rules, band)
-        if gap > ZERO:
-            steps = nearest(gap, line.grow_size)
+        if gap:
+            size = line.grow_size
+            steps = nearest(gap, size)
             line.gap = gap
             if steps >= line.grow_least:
-                line.wanted_steps = steps
+                line.wanted_steps = line.grows = steps
+                line.grown = steps * size
             elif steps or line.grow_least > _ONE:
                 line.why = _R.BELOW_MINIMUM
 
@@ -93,8 +98,10 @@ def _gap(line: Line, rules: m.RebalanceRules, band: Decimal) -> Decimal:
             line.why = _R.BELOW_MINIMUM  # a remainder below one step cannot be closed
             return ZERO
         value = ZERO
-    if line.wanted < ZERO and wanted > value and not _may_be_short(line, rules):
-        return ZERO
+    if line.wanted < ZERO and wanted > value:
+        line.grow_cash = ZERO
+        if not _may_be_short(line, rules):
+            return ZERO
     return wanted - value
 
 
@@ -141,12 +148,11 @@ def fit(lines: Sequence[Line], budget: Budget, rules: m.RebalanceRules) -> None:
             budget.use(-by * line.unit, -by * _proceeds(line))
     if budget.value < 0:
         _reduce_further(lines, budget, rules)
-    growing = [x for x in lines if x.wanted_steps]
-    value = sum([x.wanted_steps * x.grow_size for x in growing], ZERO)
-    cash = sum([x.wanted_steps * x.grow_cash for x in growing], ZERO)
+    growing = [x for x in lines if x.grows]
+    value = sum([x.grown for x in growing], ZERO)
+    others = [x for x in growing if x.grow_cash is not x.grow_size]
+    cash = value + sum([x.grows * (x.grow_cash - x.grow_size) for x in others], ZERO)
     if budget.fits(value, cash):
-        for line in growing:
-            line.grows = line.wanted_steps
         budget.use(value, cash)
     elif growing:
         _share_out(growing, budget)
@@ -186,25 +192,27 @@ def _reduce_further(lines: Iterable[Line], budget: Budget, rules: m.RebalanceRul
 
 def _share_out(lines: Sequence[Line], budget: Budget) -> None:
     """Share *budget* out among *lines* that want more than it has."""
-    gaps = [x.gap for x in lines]
-    level = max(
-        _level(gaps, [_ONE] * len(gaps), budget.value),
-        _level(gaps, [x.grow_cash / x.grow_size for x in lines], budget.cash),
-    )
+    level = _level(lines, budget)
     order = []
+    value = cash = ZERO
     for line in lines:
-        steps = min(max(ZERO, line.gap - level) // line.grow_size, line.wanted_steps)
-        if steps < line.grow_least:
+        size, least, over = line.grow_size, line.grow_least, line.gap - level
+        steps = over // size if over > ZERO else ZERO
+        if steps < least:
             steps = ZERO
         line.grows = steps
-        budget.use(steps * line.grow_size, steps * line.grow_cash)
-        block = _ONE if steps else line.grow_least
-        short = line.gap - steps * line.grow_size
-        order.append((block * line.grow_size - 2 * short, line.symbol, line))
-    order.sort(key=lambda x: x[:2])
+        line.grown = grown = steps * size
+        value += grown
+        cash += grown if line.grow_cash is size else steps * line.grow_cash
+        if steps < line.wanted_steps:
+            short = line.gap - grown
+            order.append(((size if steps else least * size) - short - short, line.symbol, line))
+    budget.use(value, cash)
+    order.sort()
     for most in (_ONE, None):  # one step each first, so that a fine step does not take it all
         for _, _, line in order:
-            _add_steps(line, budget, most)
+            if line.grow_size <= budget.value:
+                _add_steps(line, budget, most)
     for line in lines:
         if not line.grows:
             line.why = line.why or _R.BUDGET
@@ -222,23 +230,37 @@ def _add_steps(line: Line, budget: Budget, most: Decimal | None) -> None:
         steps = budget.cash // cash if budget.cash > 0 else ZERO
     if steps >= least and steps:
         line.grows += steps
+        line.grown += size * steps
         budget.use(size * steps, cash * steps)
 
 
-def _level(gaps: Sequence[Decimal], weights: Sequence[Decimal], available: Decimal) -> Decimal:
-    """Return the least shortfall L ≥ 0 for which Σ weight × max(0, gap - L) ≤ *available*."""
-    ordered = sorted(zip(gaps, weights, strict=True), key=lambda x: x[0], reverse=True)
-    level = total = weight = ZERO
-    for number, (gap, one) in enumerate(ordered):
-        total += gap * one
-        weight += one
-        if not weight:
-            continue
-        level = (total - max(ZERO, available)) / weight
-        below = ordered[number + 1][0] if number + 1 < len(ordered) else ZERO
-        if level >= below:
-            return min(max(level, ZERO), ordered[0][0])
-    return ZERO if level < 0 else level
+def _level(lines: Sequence[Line], budget: Budget) -> Decimal:
+    """Return the least shortfall L ≥ 0 with which *lines*, each by its gap less L, fit *budget*."""
+    lines = sorted(lines, key=attrgetter("gap"), reverse=True)
+    gaps = [x.gap for x in lines]
+    level = _shortfall(gaps, [_ONE] * len(gaps), budget.value)
+    if budget.cash < budget.value or any(x.grow_cash is not x.grow_size for x in lines):
+        shares = [x.grow_cash / x.grow_size for x in lines]
+        level = max(level, _shortfall(gaps, shares, budget.cash))
+    return level
+
+
+def _shortfall(gaps: Sequence[Decimal], weights: Sequence[Decimal], available: Decimal) -> Decimal:
+    """
+    Return the least L ≥ 0 for which Σ weight × max(0, gap - L) ≤ *available*.
+
+    *gaps* are in descending order, and the weights of those above L are all that count.
+    """
+    totals: list[Decimal] = list(accumulate(map(mul, gaps, weights)))
+    sums, below = list(accumulate(weights)), [*gaps[1:], ZERO]
+    available = max(ZERO, available)
+
+    def is_last(place: int) -> bool:
+        weight = sums[place]
+        return weight > 0 and totals[place] - available >= below[place] * weight
+
+    last = bisect_left(range(len(gaps)), True, key=is_last)
+    return min((totals[last] - available) / sums[last], gaps[0]) if last < len(gaps) else ZERO
 
 
 # -- the leftover ----------------------------------------------------------------------
@@ -253,7 +275,7 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
     short = sum([abs(x.wanted) for x in lines], ZERO) - budget.used
     heap: list[tuple[Decimal, str, Line]] = []
     for line in lines if short > 0 else ():
-        lack = line.gap - line.grows * line.grow_size
+        lack = line.gap - line.grown
         if not line.gap:
             lack = line.wanted - line.left * line.unit
         over = line.grow_size - lack
@@ -280,6 +302,7 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
             line.reduces -= steps
         else:
             line.grows += steps
+            line.grown += steps * size
         budget.use(steps * size, steps * cash)
         short -= steps * size
         heapreplace(heap, (over + steps * size, symbol, line))
@@ -296,7 +319,7 @@ def limit_turnover(lines: Sequence[Line], most: Decimal, before: Budget, budget:
     do not use is sold.  *before* is the budget without a trade, and *budget* that with all.
     """
     less = _largest_first((x.reduces * x.step * x.unit, x) for x in lines if x.reduces)
-    more = _largest_first((x.grows * x.grow_step * x.unit, x) for x in lines if x.grows)
+    more = _largest_first((x.grown, x) for x in lines if x.grows)
     reduced, grown = (sum((value for value, _ in x), ZERO) for x in (less, more))
     if reduced + grown <= most:
         return budget
@@ -344,6 +367,7 @@ def _grow_again(lines: Sequence[Line], most: Decimal, budget: Budget) -> Decimal
         if steps < line.grows:
             line.why = _R.TURNOVER
         line.grows = steps
-        used += steps * size
-        budget.use(steps * size, steps * cash)
+        line.grown = grown = steps * size
+        used += grown
+        budget.use(grown, steps * cash)
     return used
