@@ -38,6 +38,7 @@ EXACT: Final = Context(
 
 #: The maximum number of digits before, and after, the decimal point.
 _DIGITS_MAX: Final = 30
+_DIGITS_MIN: Final = -_DIGITS_MAX
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,13 +69,13 @@ def number(value: Decimal | int | str | float) -> Decimal:
         with more than 30 digits before or after the decimal point.
     """
     result = value if type(value) is Decimal else _converted(value)
-    if not result.is_finite():
-        raise InvalidValue(f"{value!r} is not a finite number")
-    if not -_DIGITS_MAX <= result.adjusted() <= _DIGITS_MAX and result:
+    if result.is_finite():
+        if _DIGITS_MIN <= result.adjusted() <= _DIGITS_MAX or not result:
+            return result
         raise InvalidValue(
             f"{value!r} has more than {_DIGITS_MAX} digits before or after the decimal point"
         )
-    return result
+    raise InvalidValue(f"{value!r} is not a finite number")
 
 
 def _converted(value: Decimal | int | str | float) -> Decimal:

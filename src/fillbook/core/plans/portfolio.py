@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain, repeat
 from typing import Any, Final
 
 from attrs import Factory, define
@@ -28,6 +29,8 @@ _SHOWN: Final = 5  #: symbols that an error names
 
 #: The bid and the ask of a symbol.
 _Market = tuple[Decimal, Decimal]
+#: A price for both, or both.
+_Price = Decimal | _Market
 
 
 class Names:
@@ -98,45 +101,81 @@ _Stake = tuple[str, Decimal, Decimal | None, Orders, bool]
 
 
 @define(eq=False)
+class Terms:
+    """
+    How a symbol is traded.  All symbols without an instrument, orders or limits share one.
+
+    Trades are whole steps, at least `least` of them; `grow_step` and `grow_least` are those of
+    trades away from zero.  `half_spread` is the cost of trading a base unit, and `worst` what a
+    sale brings and a buy takes at worst; None: its value.  `limits` are the limit prices of both;
+    None: market orders.
+    """
+
+    step: Decimal = _ONE
+    least: Decimal = _ONE
+    grow_step: Decimal = _ONE
+    grow_least: Decimal = _ONE
+    half_spread: Decimal = ZERO
+    worst: _Market | None = None
+    limits: _Market | None = None
+    listed: m.Instrument | None = None
+    orders: Orders = _NO_ORDERS
+
+
+PLAIN: Final = Terms()
+
+
+@define(eq=False, weakref_slot=False)
 class Line:
     """
     One symbol that the plan may trade: a mutable builder, inside one call of the planner.
 
     Quantities and values are signed; steps are whole numbers ≥ 0.  `unit` is the value of a base
-    unit, `half_spread` the cost of trading one; `bid` and `ask` are what a sale brings and a buy
-    takes at worst, per base unit.  `limits` are the limit prices of both; None: market orders.
-    `least` is the smallest trade, in steps.  The result is `reduces` steps toward zero, and `grows`
-    steps of `grow_step` away from it.
+    unit.  The result is `reduces` steps toward zero, and `grows` steps away from it.
     """
 
     symbol: str
     held: Decimal
     unit: Decimal
-    half_spread: Decimal
-    bid: Decimal
-    ask: Decimal
-    limits: _Market | None
-    listed: m.Instrument | None
-    orders: Orders
-    step: Decimal
-    least: Decimal
-    grow_step: Decimal
-    grow_least: Decimal
+    terms: Terms
     grow_size: Decimal  #: the value of a step of growth
     grow_cash: Decimal  #: what it takes at worst; the proceeds of a short are not spent
     wanted: Decimal = ZERO  #: the target value
+    wanted_steps: Decimal = ZERO  #: of growth, without a budget
     reduces: Decimal = ZERO
     grows: Decimal = ZERO
     grown: Decimal = ZERO  #: the value of these steps
-    gap: Decimal = ZERO  #: the value that is to be added, ≥ 0
-    wanted_steps: Decimal = ZERO  #: of growth, without a budget
+    lack: Decimal = ZERO  #: the value that is still to be added then; negative: too much
     why: m.LeftAloneReason | None = None
 
     @property
-    def left(self) -> Decimal:
-        """The quantity after the reduction."""
-        by = self.reduces * self.step
-        return self.held - by if self.held > ZERO else self.held + by
+    def bid(self) -> Decimal:
+        worst = self.terms.worst
+        return self.unit if worst is None else worst[0]
+
+    @property
+    def ask(self) -> Decimal:
+        worst = self.terms.worst
+        return self.unit if worst is None else worst[1]
+
+    @property
+    def gap(self) -> Decimal:
+        """The value that is to be added, ≥ 0."""
+        return self.grown + self.lack
+
+    @property
+    def shortfall(self) -> Decimal:
+        """What the position after the plan lacks, as a value without sign; < 0: too much."""
+        if self.gap:
+            return self.lack
+        left = abs(self.held) - self.reduces * self.terms.step
+        return abs(self.wanted) - left * self.unit
+
+    def grow(self, steps: Decimal, value: Decimal) -> None:
+        """Add *steps* of growth, worth *value*."""
+        self.grows += steps
+        self.grown += value
+        self.lack -= value
 
 
 @define(eq=False)
@@ -177,7 +216,7 @@ def targeted(targets: m.Targets, names: Names) -> dict[str, str]:
     symbols = [names.symbols.get(x, x) for x in given] if names.symbols else given
     names.symbols.update(zip(given, symbols, strict=True))
     positions = [names.positions.get(x, x) for x in symbols] if names.positions else symbols
-    found = dict(zip(positions, symbols, strict=True))
+    found = names.symbols if positions is given else dict(zip(positions, symbols, strict=True))
     problems = []
     if len(found) < len(given):
         first: dict[str, int] = {}
@@ -217,24 +256,31 @@ def held_positions(
     return found
 
 
-def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
-    """Return bid and ask by symbol; what has no price is left out.  Raises: InvalidValue."""
-    found: dict[str, _Market] = {}
-    symbols, kind = names.symbols, m.Quote
+def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Price]:
+    """Return the prices by symbol; what has none is left out.  Raises: InvalidValue."""
+    found: dict[str, _Price] = {}
+    symbols, number = names.symbols, m.number
     for name, price in prices.items():
-        if isinstance(price, kind):
-            bid, ask = price.bid, price.ask
-        elif isinstance(price, tuple):
-            bid, ask = m.number(price[0]), m.number(price[1])
+        one: _Price
+        if type(price) is not Decimal and isinstance(price, (m.Quote, tuple)):
+            one = _bid_and_ask(price)
+            is_price = min(one) > ZERO
         elif price is None:
             continue
         else:
-            bid = ask = m.number(price)
-        if bid <= ZERO or (ask is not bid and ask <= ZERO):
+            one = number(price)
+            is_price = one > ZERO
+        if not is_price:
             raise InvalidValue(f"{name}: a price is above zero, not {price!r}")
         symbol = symbols[name] if name in symbols else names.resolve(m.symbol_of(name))
-        found[symbol] = (bid, ask)
+        found[symbol] = one
     return found
+
+
+def _bid_and_ask(price: m.Quote | tuple[Any, Any]) -> _Market:
+    if isinstance(price, m.Quote):
+        return price.bid, price.ask
+    return m.number(price[0]), m.number(price[1])
 
 
 # -- the portfolio ---------------------------------------------------------------------
@@ -243,7 +289,7 @@ def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Market]:
 def read(
     symbols: Mapping[str, str],
     held: Mapping[str, m.HeldPosition],
-    quoted: Mapping[str, _Market],
+    quoted: Mapping[str, _Price],
     names: Names,
     rules: m.RebalanceRules,
 ) -> Portfolio:
@@ -253,12 +299,9 @@ def read(
     for position, one in held.items():
         symbol, is_wanted = symbols.get(position, position), position in symbols
         stakes += _count(portfolio, symbol, one, quoted.get(symbol), is_wanted=is_wanted)
-    stakes += [
-        (symbol, ZERO, None, _NO_ORDERS, True)
-        for position, symbol in symbols.items()
-        if position not in held
-    ]
-    _add_lines(portfolio, stakes, quoted)
+    new = [symbol for position, symbol in symbols.items() if position not in held]
+    opened = zip(new, repeat(ZERO), repeat(None), repeat(_NO_ORDERS), repeat(True))
+    _add_lines(portfolio, chain(stakes, opened), quoted)
     return portfolio
 
 
@@ -266,7 +309,7 @@ def _count(
     portfolio: Portfolio,
     symbol: str,
     held: m.HeldPosition,
-    market: _Market | None,
+    price: _Price | None,
     *,
     is_wanted: bool,
 ) -> list[_Stake]:
@@ -279,9 +322,9 @@ def _count(
     own, qty, unit = held.qty, held.qty, None
     if held.strategy_qty is not None:
         own = held.strategy_qty
-    if market is not None:
+    if price is not None:
         listed = names.listed.get(symbol)
-        unit = _middle(market) * (_ONE if listed is None else listed.multiplier)
+        unit = _middle(price) * (_ONE if listed is None else listed.multiplier)
     elif held.value is not None and qty:
         unit = held.value / qty
     if unit is not None:
@@ -304,68 +347,70 @@ def _count(
     return []
 
 
-def _middle(market: _Market) -> Decimal:
-    bid, ask = market
+def _middle(price: _Price) -> Decimal:
+    if isinstance(price, Decimal):
+        return price
+    bid, ask = price
     return (bid + ask) / 2
 
 
 def _add_lines(
-    portfolio: Portfolio, stakes: Iterable[_Stake], quoted: Mapping[str, _Market]
+    portfolio: Portfolio, stakes: Iterable[_Stake], quoted: Mapping[str, _Price]
 ) -> None:
     """Add the line of each stake to *portfolio*, or leave it alone."""
     rules, listed_by, lines = portfolio.rules, portfolio.names.listed, portfolio.lines
-    is_limit, has_least = rules.order_type is m.OrderType.LIMIT, bool(rules.min_notional)
+    is_limit = rules.order_type is m.OrderType.LIMIT
+    is_plain = not (listed_by or is_limit or rules.min_notional)
     for symbol, own, reported, orders, is_wanted in stakes:
-        market, reason, listed = quoted.get(symbol), orders.reason, None
+        price, reason, listed = quoted.get(symbol), orders.reason, None
         if listed_by:
             listed = listed_by.get(symbol)
         if listed_by and reason is None and (listed is None or not listed.tradable):
             reason = _R.NOT_TRADABLE
-        if market is None:
+        if price is None:
             reason = reason or _R.NO_PRICE
             value = _leave(portfolio, symbol, own, reported, reason, is_wanted=is_wanted)
             if is_wanted and own and value is None:
                 portfolio.unvalued.add(symbol)
             continue
-        bid, ask = market
-        unit, half_spread, limits, step, least = bid, ZERO, None, _ONE, _ONE
-        if bid is not ask and bid != ask:
-            unit, half_spread = _middle(market), (ask - bid) / 2
-            reason = reason or _doubt(bid, ask, rules)
-        if is_limit:
-            limits = bid, ask = _limits(market, listed, rules)
-        if listed is not None:
-            step, by = _step(listed, rules), listed.multiplier
-            unit, half_spread, bid, ask = unit * by, half_spread * by, bid * by, ask * by
-        if listed is not None or has_least:
-            least = least_steps(listed, step, bid, rules)
+        if is_plain and orders is _NO_ORDERS and type(price) is Decimal:
+            unit = size = cash = price
+            terms = PLAIN
+        else:
+            unit, size, cash, terms = _terms(price, listed, orders, rules)
+            reason = reason or _doubt(price, rules)
         if reason is not None:
             _leave(portfolio, symbol, own, unit, reason, is_wanted=is_wanted)
             continue
         if orders.cancels:
             portfolio.cancels += orders.cancels
-        size = unit if step is _ONE else step * unit
-        lines[symbol] = Line(
-            symbol,
-            own,
-            unit,
-            half_spread,
-            bid,
-            ask,
-            limits,
-            listed,
-            orders,
-            step,
-            least,
-            step,
-            least,
-            size,
-            size if ask is unit else step * ask,
-        )
+        lines[symbol] = Line(symbol, own, unit, terms, size, cash)
 
 
-def _doubt(bid: Decimal, ask: Decimal, rules: m.RebalanceRules) -> m.LeftAloneReason | None:
+def _terms(
+    price: _Price, listed: m.Instrument | None, orders: Orders, rules: m.RebalanceRules
+) -> tuple[Decimal, Decimal, Decimal, Terms]:
+    """Return the value of a base unit and of a step, the cash of a step, and the terms."""
+    bid, ask = market = (price, price) if isinstance(price, Decimal) else price
+    unit, half_spread, limits, step, least = bid, ZERO, None, _ONE, _ONE
+    if bid != ask:
+        unit, half_spread = _middle(market), (ask - bid) / 2
+    if rules.order_type is m.OrderType.LIMIT:
+        limits = bid, ask = _limits(market, listed, rules)
+    if listed is not None:
+        step, by = _step(listed, rules), listed.multiplier
+        unit, half_spread, bid, ask = unit * by, half_spread * by, bid * by, ask * by
+    if listed is not None or rules.min_notional:
+        least = least_steps(listed, step, bid, rules)
+    terms = Terms(step, least, step, least, half_spread, (bid, ask), limits, listed, orders)
+    return unit, step * unit, step * ask, terms
+
+
+def _doubt(price: _Price, rules: m.RebalanceRules) -> m.LeftAloneReason | None:
     """Return why a pair of bid and ask is not traded on; None: it is."""
+    if isinstance(price, Decimal) or price[0] == price[1]:
+        return None
+    bid, ask = price
     if bid > ask:
         return _R.NO_PRICE
     return _R.WIDE_SPREAD if (ask - bid) * 2 > rules.spread_max * (bid + ask) else None

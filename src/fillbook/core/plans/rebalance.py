@@ -20,19 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import evolve
 
 from fillbook import model as m
 from fillbook.core.plans import portfolio as portfolios
 from fillbook.core.plans import rebalance_rounding as rounding
-from fillbook.core.plans.portfolio import Line, Names, Portfolio
+from fillbook.core.plans.portfolio import PLAIN, Line, Names, Portfolio
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
+from fillbook.model.account.rebalance import with_trades
 
-_ONE: Final = Decimal(1)
 _NO_LIMITS: Final = (None, None)
 _DEFAULT: Final = m.RebalanceRules()
 _BUY: Final = m.OrderSide.BUY
@@ -72,9 +73,9 @@ def plan_rebalance(
     money = m.number(cash)
     portfolio.equity += money
     base = _base(portfolio)
-    wanted, weight_sum = _wanted(targets, portfolio, base, names)
+    weight_sum = _set_targets(targets, portfolio, base, names)
     lines = list(portfolio.lines.values())
-    rounding.want(lines, wanted, rules, base)
+    rounding.want(lines, rules, base)
     budget = _budget(portfolio, base, money)
     before = evolve(budget)
     rounding.fit(lines, budget, rules)
@@ -93,10 +94,10 @@ def _base(portfolio: Portfolio) -> Decimal:
     return base if rules.capital is None else min(rules.capital, base)
 
 
-def _wanted(
+def _set_targets(
     targets: m.Targets, portfolio: Portfolio, base: Decimal, names: Names
-) -> tuple[dict[str, Decimal], Decimal | None]:
-    """Return the target values by symbol, and the sum of the weights if they were scaled."""
+) -> Decimal | None:
+    """Set the target values of the lines; return the sum of the weights if they were scaled."""
     rules, lines = portfolio.rules, portfolio.lines
     if rules.long_only:
         short = [x for pairs in (targets.weights, targets.notional, targets.qty) for x in pairs]
@@ -104,20 +105,27 @@ def _wanted(
             raise InvalidValue(f"{', '.join(below)}: a target below zero, and long_only is set")
     symbols, missing = names.symbols, portfolio.unvalued
     factor, gross, weight_sum = _scale(targets, portfolio, base, names)
+    for name, weight in targets.weights:
+        line = lines.get(symbols[name])
+        if line is not None:
+            line.wanted = weight * factor
     values = {symbols[x]: value for x, value in targets.notional}
     for name, qty in targets.qty:
         line = lines.get(symbols[name])
         if line is not None:
             values[line.symbol] = qty * line.unit
+    for symbol, value in values.items():
+        line = lines.get(symbol)
+        if line is not None:
+            line.wanted = value
     gross += sum(abs(value) for symbol, value in values.items() if symbol not in missing)
-    wanted = {symbols[x]: weight * factor for x, weight in targets.weights} | values
     total, most = gross + portfolio.outside, rules.leverage * portfolio.equity
     if total > most and gross:
         raise InvalidValue(
             f"the targets and the positions without one sum to {total:.2f}, above "
             f"{m.plain(rules.leverage)} times the equity, {most:.2f}"
         )
-    return wanted, weight_sum
+    return weight_sum
 
 
 def _scale(
@@ -175,37 +183,33 @@ def _result(
     before: rounding.Budget,
     after: rounding.Budget,
 ) -> m.Rebalance:
-    trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])  # in the order of sending
-    allocation, orders, error, spread, full_spread = [], 0, ZERO, ZERO, ZERO
-    buys = trades[-1]
+    allocation, changed, count, total = [], 0, 0, ZERO
+    error = spread = full_spread = ZERO
     for line in lines:
-        held, grows = line.held, line.grows
-        if held is ZERO and grows and line.wanted > ZERO:
-            step, value, limits = line.grow_step, line.grown, line.limits
-            qty = grows if step is _ONE else grows * step
-            limit = None if limits is None else limits[1]
-            buys.append(
-                m.RebalanceTrade(
-                    line.symbol, _BUY, qty, value, False, limit, None, line.orders.exits, step
-                )
-            )
-            orders += 1
+        symbol, held, qty, terms = line.symbol, line.held, line.grows, line.terms
+        if terms is PLAIN and held is ZERO and qty and line.wanted > ZERO:
+            off = line.lack
+            total += line.grown
+            count += 1
+            changed += 1
         else:
-            qty = _add_trades(trades, line)
-            value = qty * line.unit
-            orders += bool(held) + bool(qty)
-        allocation.append((line.symbol, qty))
-        off = value - line.wanted
+            qty = held
+            for order in _orders(line):
+                qty = qty + order.qty if order.is_buy else qty - order.qty
+                total += order.qty * line.unit
+                count += 1
+            off = qty * line.unit - line.wanted
+            changed += bool(held) + bool(qty)
+            if terms.half_spread:
+                spread += abs(qty - held) * terms.half_spread
+                full_spread += (abs(qty) + abs(held)) * terms.half_spread
+        allocation.append((symbol, qty))
         error += off * off
-        if line.half_spread:
-            spread += abs(qty - held) * line.half_spread
-            full_spread += (abs(qty) + abs(held)) * line.half_spread
         if line.why is not None:
-            portfolio.leave(line.symbol, qty, qty * line.unit, line.why)
-    all_trades = tuple(chain(*trades))
+            portfolio.leave(symbol, qty, qty * line.unit, line.why)
     less = [x for x in lines if x.grows is not x.wanted_steps and x.grows < x.wanted_steps]
-    return m.Rebalance(
-        trades=all_trades,
+    plan = m.Rebalance(
+        trades=(),
         left_alone=tuple(sorted(portfolio.left_alone, key=lambda x: x.symbol)),
         cancels=tuple(portfolio.cancels),
         equity=portfolio.equity,
@@ -215,32 +219,47 @@ def _result(
         leftover=after.value,
         cut=sum([(x.wanted_steps - x.grows) * x.grow_size for x in less], ZERO),
         tracking_error=error.sqrt() / base if base > 0 else ZERO,
-        cost=m.RebalanceCost(len(all_trades), sum([x.notional for x in all_trades], ZERO), spread),
-        full_cost=m.RebalanceCost(orders, before.used + after.used, full_spread),
+        cost=m.RebalanceCost(count, total, spread),
+        full_cost=m.RebalanceCost(changed, before.used + after.used, full_spread),
     )
+    return with_trades(plan, partial(_trades, lines))
 
 
-def _add_trades(trades: Sequence[list[m.RebalanceTrade]], line: Line) -> Decimal:
-    """Add the one or two trades of *line*, and return the quantity after them."""
-    held, limits, exits = line.held, line.limits or _NO_LIMITS, line.orders.exits
+class _Order(NamedTuple):
+    """One order of a line."""
+
+    reduces: bool
+    is_buy: bool
+    qty: Decimal
+    step: Decimal
+
+
+def _orders(line: Line) -> list[_Order]:
+    """Return the orders of *line*, at most two: what reduces is the first."""
+    found, terms = [], line.terms
     if line.reduces:
-        is_buy, by = held < ZERO, line.reduces * line.step
-        side, value = _BUY if is_buy else _SELL, by * line.unit
-        trade = m.RebalanceTrade(
-            line.symbol, side, by, value, True, limits[is_buy], None, exits, line.step
-        )
-        trades[is_buy].append(trade)
-        held = held + by if is_buy else held - by
+        found.append(_Order(True, line.held < ZERO, line.reduces * terms.step, terms.step))
     if line.grows:
-        is_buy, by = line.wanted > ZERO, line.grows * line.grow_step
-        side, value = _BUY if is_buy else _SELL, by * line.unit
-        after = f"{line.symbol}/reduce" if line.reduces else None
-        trade = m.RebalanceTrade(
-            line.symbol, side, by, value, False, limits[is_buy], after, exits, line.grow_step
-        )
-        trades[2 + is_buy].append(trade)
-        held = held + by if is_buy else held - by
-    return held
+        step = terms.grow_step
+        found.append(_Order(False, line.wanted > ZERO, line.grows * step, step))
+    return found
+
+
+@m.exact
+def _trades(lines: Sequence[Line]) -> tuple[m.RebalanceTrade, ...]:
+    """Return the trades of *lines* in the order of sending."""
+    trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])
+    for line in lines:
+        symbol, unit, exits = line.symbol, line.unit, line.terms.orders.exits
+        limits = line.terms.limits or _NO_LIMITS
+        for reduces, is_buy, qty, step in _orders(line):
+            side, limit = _BUY if is_buy else _SELL, limits[is_buy]
+            after = f"{symbol}/reduce" if line.reduces and not reduces else None
+            trade = m.RebalanceTrade(
+                symbol, side, qty, qty * unit, reduces, limit, after, exits, step
+            )
+            trades[is_buy if reduces else 2 + is_buy].append(trade)
+    return tuple(chain(*trades))
 
 
 # -- steps ---------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ of each trade.  Every step is O(n log n) in the number of symbols, for any size 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from heapq import heapify, heappop, heapreplace
 from itertools import accumulate
-from operator import attrgetter, mul
+from operator import itemgetter, mul
 from typing import Final
 
 from attrs import define, evolve
@@ -27,6 +27,7 @@ from fillbook.model import ZERO
 
 _R = m.LeftAloneReason
 _TURNS: Final = Decimal(64)
+_CHEAP: Final = Decimal(32)
 _ONE: Final = Decimal(1)
 
 
@@ -60,25 +61,28 @@ def nearest(amount: Decimal, size: Decimal) -> Decimal:
 # -- what each symbol wants ------------------------------------------------------------
 
 
-def want(
-    lines: Iterable[Line], wanted: Mapping[str, Decimal], rules: m.RebalanceRules, base: Decimal
-) -> None:
-    """Set the targets of *lines*, their reductions, and the growth they want without a budget."""
+def want(lines: Iterable[Line], rules: m.RebalanceRules, base: Decimal) -> None:
+    """Set the reductions of *lines*, and the growth they want without a budget."""
     band = rules.band * base
     is_banded = bool(band)
     for line in lines:
-        line.wanted = gap = wanted.get(line.symbol, ZERO)
+        gap = line.wanted
         if is_banded or line.held is not ZERO or gap < ZERO:
             gap = _gap(line, rules, band)
         if gap:
-            size = line.grow_size
-            steps = nearest(gap, size)
-            line.gap = gap
-            if steps >= line.grow_least:
+            size, least = line.grow_size, line.terms.grow_least
+            steps, rest = divmod(gap, size)  # `nearest`, without a call
+            if rest + rest > size:
+                steps += _ONE
+                rest -= size
+            if steps >= least:
                 line.wanted_steps = line.grows = steps
                 line.grown = steps * size
-            elif steps or line.grow_least > _ONE:
-                line.why = _R.BELOW_MINIMUM
+                line.lack = rest
+            else:
+                line.lack = gap
+                if steps or least > _ONE:
+                    line.why = _R.BELOW_MINIMUM
 
 
 def _gap(line: Line, rules: m.RebalanceRules, band: Decimal) -> Decimal:
@@ -94,7 +98,7 @@ def _gap(line: Line, rules: m.RebalanceRules, band: Decimal) -> Decimal:
         _want_less(line, rules, value if crosses else value - wanted)
         if not crosses or line.why is not None:
             return ZERO
-        if line.reduces * line.step != abs(line.held):
+        if line.reduces * line.terms.step != abs(line.held):
             line.why = _R.BELOW_MINIMUM  # a remainder below one step cannot be closed
             return ZERO
         value = ZERO
@@ -106,18 +110,18 @@ def _gap(line: Line, rules: m.RebalanceRules, band: Decimal) -> Decimal:
 
 
 def _want_less(line: Line, rules: m.RebalanceRules, amount: Decimal) -> None:
-    most = abs(line.held) // line.step
-    steps = min(nearest(amount, line.step * line.unit), most) if line.wanted else most
+    most = abs(line.held) // line.terms.step
+    steps = min(nearest(amount, line.terms.step * line.unit), most) if line.wanted else most
     if not steps:
         if not line.wanted or line.held * line.wanted < 0:
             line.why = _R.BELOW_MINIMUM
         return
-    closable = line.orders.closable(line.held) // line.step
+    closable = line.terms.orders.closable(line.held) // line.terms.step
     if rules.buys_only and line.held > 0:
         line.why = _R.BUYS_ONLY
     elif closable < steps:
         line.why, steps = _R.OPEN_ORDERS, closable
-    if line.why is not _R.BUYS_ONLY and steps >= line.least:
+    if line.why is not _R.BUYS_ONLY and steps >= line.terms.least:
         line.reduces = steps
     elif line.why is None:
         line.why = _R.BELOW_MINIMUM
@@ -125,15 +129,16 @@ def _want_less(line: Line, rules: m.RebalanceRules, amount: Decimal) -> None:
 
 def _may_be_short(line: Line, rules: m.RebalanceRules) -> bool:
     """Return whether a short may be opened, and set its step: brokers lend whole shares."""
-    listed = line.listed
+    listed = line.terms.listed
     if rules.buys_only:
         line.why = _R.BUYS_ONLY
     elif listed is not None and not listed.shortable:
         line.why = _R.NOT_SHORTABLE
     elif listed is not None and listed.asset_class is not m.AssetClass.CRYPTO:
-        line.grow_step = max(line.step, _ONE)
-        line.grow_size = line.grow_step * line.unit
-        line.grow_least = least_steps(listed, line.grow_step, line.bid, rules)
+        terms = line.terms
+        terms.grow_step = step = max(terms.step, _ONE)
+        terms.grow_least = least_steps(listed, step, line.bid, rules)
+        line.grow_size = step * line.unit
     return line.why is None
 
 
@@ -144,7 +149,7 @@ def fit(lines: Sequence[Line], budget: Budget, rules: m.RebalanceRules) -> None:
     """Set the growth of each line within *budget*, which has the positions subtracted already."""
     for line in lines:
         if line.reduces:
-            by = line.reduces * line.step
+            by = line.reduces * line.terms.step
             budget.use(-by * line.unit, -by * _proceeds(line))
     if budget.value < 0:
         _reduce_further(lines, budget, rules)
@@ -167,14 +172,14 @@ def _reduce_further(lines: Iterable[Line], budget: Budget, rules: m.RebalanceRul
     """Take one more step of what was rounded up, the cheapest first, until the budget holds."""
     over = []
     for line in lines:
-        left = abs(line.held) - line.reduces * line.step
+        left = abs(line.held) - line.reduces * line.terms.step
         value = left * line.unit
         if line.held * line.wanted > 0 and value > abs(line.wanted) and line.why is None:
-            size = line.step * line.unit
+            size = line.terms.step * line.unit
             steps = line.reduces + 1
-            closable = line.orders.closable(line.held) // line.step
+            closable = line.terms.orders.closable(line.held) // line.terms.step
             may = not rules.buys_only or line.held < 0
-            if may and line.least <= steps <= closable:
+            if may and line.terms.least <= steps <= closable:
                 over.append((size - 2 * (value - abs(line.wanted)), line.symbol, size, line))
     further = []
     for _, _, size, line in sorted(over, key=lambda x: x[:2]):
@@ -182,9 +187,9 @@ def _reduce_further(lines: Iterable[Line], budget: Budget, rules: m.RebalanceRul
             break
         line.reduces += 1
         further.append((size, line))
-        budget.use(-size, -line.step * _proceeds(line))
+        budget.use(-size, -line.terms.step * _proceeds(line))
     for size, line in further:  # what the last ones released may be enough for an earlier one
-        cash = line.step * _proceeds(line)
+        cash = line.terms.step * _proceeds(line)
         if budget.fits(size, cash):
             line.reduces -= 1
             budget.use(size, cash)
@@ -192,22 +197,25 @@ def _reduce_further(lines: Iterable[Line], budget: Budget, rules: m.RebalanceRul
 
 def _share_out(lines: Sequence[Line], budget: Budget) -> None:
     """Share *budget* out among *lines* that want more than it has."""
-    level = _level(lines, budget)
+    gaps = [x.grown + x.lack for x in lines]
+    level = _level(gaps, lines, budget)
     order = []
     value = cash = ZERO
-    for line in lines:
-        size, least, over = line.grow_size, line.grow_least, line.gap - level
+    for line, gap in zip(lines, gaps, strict=True):
+        size, least = line.grow_size, line.terms.grow_least
+        over = gap - level
         steps = over // size if over > ZERO else ZERO
         if steps < least:
             steps = ZERO
         line.grows = steps
         line.grown = grown = steps * size
+        line.lack = short = gap - grown
         value += grown
-        cash += grown if line.grow_cash is size else steps * line.grow_cash
+        if line.grow_cash is not size:
+            cash += steps * line.grow_cash - grown
         if steps < line.wanted_steps:
-            short = line.gap - grown
             order.append(((size if steps else least * size) - short - short, line.symbol, line))
-    budget.use(value, cash)
+    budget.use(value, value + cash)
     order.sort()
     for most in (_ONE, None):  # one step each first, so that a fine step does not take it all
         for _, _, line in order:
@@ -221,7 +229,7 @@ def _share_out(lines: Sequence[Line], budget: Budget) -> None:
 def _add_steps(line: Line, budget: Budget, most: Decimal | None) -> None:
     """Add up to *most* steps that fit and bring *line* nearer to its target."""
     steps, size, cash = line.wanted_steps - line.grows, line.grow_size, line.grow_cash
-    least = _ONE if line.grows else line.grow_least
+    least = _ONE if line.grows else line.terms.grow_least
     if most is not None:
         steps = min(steps, max(most, least))
     if budget.value < size * steps:
@@ -229,31 +237,32 @@ def _add_steps(line: Line, budget: Budget, most: Decimal | None) -> None:
     if cash > 0 and budget.cash < cash * steps:
         steps = budget.cash // cash if budget.cash > 0 else ZERO
     if steps >= least and steps:
-        line.grows += steps
-        line.grown += size * steps
+        line.grow(steps, size * steps)
         budget.use(size * steps, cash * steps)
 
 
-def _level(lines: Sequence[Line], budget: Budget) -> Decimal:
+def _level(gaps: Sequence[Decimal], lines: Sequence[Line], budget: Budget) -> Decimal:
     """Return the least shortfall L ≥ 0 with which *lines*, each by its gap less L, fit *budget*."""
-    lines = sorted(lines, key=attrgetter("gap"), reverse=True)
-    gaps = [x.gap for x in lines]
-    level = _shortfall(gaps, [_ONE] * len(gaps), budget.value)
+    level = _shortfall(sorted(gaps, reverse=True), None, budget.value)
     if budget.cash < budget.value or any(x.grow_cash is not x.grow_size for x in lines):
         shares = [x.grow_cash / x.grow_size for x in lines]
-        level = max(level, _shortfall(gaps, shares, budget.cash))
+        pairs = sorted(zip(gaps, shares, strict=True), key=itemgetter(0), reverse=True)
+        level = max(level, _shortfall([x for x, _ in pairs], [x for _, x in pairs], budget.cash))
     return level
 
 
-def _shortfall(gaps: Sequence[Decimal], weights: Sequence[Decimal], available: Decimal) -> Decimal:
+def _shortfall(
+    gaps: Sequence[Decimal], weights: Sequence[Decimal] | None, available: Decimal
+) -> Decimal:
     """
     Return the least L ≥ 0 for which Σ weight × max(0, gap - L) ≤ *available*.
 
-    *gaps* are in descending order, and the weights of those above L are all that count.
+    *gaps* are in descending order.  *weights* are those of the gaps; None: all are 1.
     """
-    totals: list[Decimal] = list(accumulate(map(mul, gaps, weights)))
-    sums, below = list(accumulate(weights)), [*gaps[1:], ZERO]
-    available = max(ZERO, available)
+    parts = gaps if weights is None else map(mul, gaps, weights)
+    totals: list[Decimal] = list(accumulate(parts))
+    sums = range(1, len(gaps) + 1) if weights is None else list(accumulate(weights))
+    available, below = max(ZERO, available), [*gaps[1:], ZERO]
 
     def is_last(place: int) -> bool:
         weight = sums[place]
@@ -272,25 +281,36 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
 
     So what rounding left over is spent on the steps that overshoot their targets least.
     """
-    short = sum([abs(x.wanted) for x in lines], ZERO) - budget.used
+    lacks = [x.lack if x.grows else x.shortfall for x in lines]
+    short = sum(lacks, ZERO)
+    overs = [x.grow_size - lack for x, lack in zip(lines, lacks, strict=True)]
     heap: list[tuple[Decimal, str, Line]] = []
-    for line in lines if short > 0 else ():
-        lack = line.gap - line.grown
-        if not line.gap:
-            lack = line.wanted - line.left * line.unit
-        over = line.grow_size - lack
-        if over < short:
-            heap.append((over, line.symbol, line))
-    heapify(heap)
-    while heap and heap[0][0] < short:
+    least: Decimal | None = None
+    for most in (short / _CHEAP, short):  # what is cheap uses most of it, as a rule
+        heap += [
+            (over, line.symbol, line)
+            for over, line in zip(overs, lines, strict=True)
+            if over < most and (least is None or over >= least)
+        ]
+        heapify(heap)
+        short, least = _invest(heap, short, most, budget), most
+        if short <= most:
+            break
+
+
+def _invest(
+    heap: list[tuple[Decimal, str, Line]], short: Decimal, most: Decimal, budget: Budget
+) -> Decimal:
+    """Add steps that overshoot by less than *short* and *most*; return how short it is then."""
+    while heap and heap[0][0] < short and heap[0][0] < most:
         over, symbol, line = heap[0]
         # One more step, or one less to sell, must leave no trade below its minimum.
         is_long = line.wanted > 0 and line.held >= 0
-        if line.why is not None or line.least != 1 or not is_long:
+        if line.why is not None or line.terms.least != 1 or not is_long:
             heappop(heap)
             continue
         size = line.grow_size
-        cash = line.step * line.bid if line.reduces else line.grow_cash
+        cash = line.terms.step * line.bid if line.reduces else line.grow_cash
         # A fine step is repeated, so that the number of turns does not depend on its size.
         steps = max(_ONE, short / _TURNS // size)
         if line.reduces:
@@ -301,11 +321,11 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
         if line.reduces:
             line.reduces -= steps
         else:
-            line.grows += steps
-            line.grown += steps * size
+            line.grow(steps, steps * size)
         budget.use(steps * size, steps * cash)
         short -= steps * size
         heapreplace(heap, (over + steps * size, symbol, line))
+    return short
 
 
 # -- turnover --------------------------------------------------------------------------
@@ -318,7 +338,7 @@ def limit_turnover(lines: Sequence[Line], most: Decimal, before: Budget, budget:
     Sales and buys are cut in proportion, but enough is sold to pay for the buys, and what the buys
     do not use is sold.  *before* is the budget without a trade, and *budget* that with all.
     """
-    less = _largest_first((x.reduces * x.step * x.unit, x) for x in lines if x.reduces)
+    less = _largest_first((x.reduces * x.terms.step * x.unit, x) for x in lines if x.reduces)
     more = _largest_first((x.grown, x) for x in lines if x.grows)
     reduced, grown = (sum((value for value, _ in x), ZERO) for x in (less, more))
     if reduced + grown <= most:
@@ -343,12 +363,12 @@ def _reduce_again(wanted: Sequence[tuple[Line, Decimal]], most: Decimal, budget:
     """Reduce each line up to its steps, all of them up to *most*; return the value that is used."""
     used = ZERO
     for line, full in wanted:
-        size = line.step * line.unit
+        size = line.terms.step * line.unit
         steps = min(full - line.reduces, (most - used) // size)
-        if line.reduces + steps >= line.least:
+        if line.reduces + steps >= line.terms.least:
             line.reduces += steps
             used += steps * size
-            by = steps * line.step
+            by = steps * line.terms.step
             budget.use(-by * line.unit, -by * _proceeds(line))
         line.why = None if line.reduces == full else _R.TURNOVER
     return used
@@ -362,12 +382,11 @@ def _grow_again(lines: Sequence[Line], most: Decimal, budget: Budget) -> Decimal
         steps = min(line.grows, max(ZERO, min(most - used, budget.value)) // size)
         if cash:
             steps = min(steps, max(ZERO, budget.cash) // cash)
-        if steps < line.grow_least or line.why is _R.TURNOVER:
+        if steps < line.terms.grow_least or line.why is _R.TURNOVER:
             steps = ZERO
         if steps < line.grows:
             line.why = _R.TURNOVER
-        line.grows = steps
-        line.grown = grown = steps * size
-        used += grown
-        budget.use(grown, steps * cash)
+        line.grow(steps - line.grows, steps * size - line.grown)
+        used += line.grown
+        budget.use(line.grown, steps * cash)
     return used

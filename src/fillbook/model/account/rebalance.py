@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from attrs import Attribute, field, frozen
 
@@ -295,8 +295,24 @@ class RebalanceCost:
     """Half the spread of each trade, ≥ 0."""
 
 
+class _MadeLater:
+    """The trades of a plan until they are first read: a plan has thousands of them."""
+
+    __slots__ = ("_make_trades",)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> tuple[RebalanceTrade, ...]:
+            if name != "trades":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            trades = self._make_trades()
+            object.__setattr__(self, "trades", trades)
+            object.__delattr__(self, "_make_trades")
+            return trades
+
+
 @frozen(kw_only=True)
-class Rebalance:
+class Rebalance(_MadeLater):
     """The trades that lead from what is held to the targets, and what they cost."""
 
     _repr_html_ = html_of
@@ -331,3 +347,10 @@ class Rebalance:
     def saved_notional(self) -> Decimal:
         """The notional that liquidating and rebuying trades beyond this plan."""
         return self.full_cost.notional - self.cost.notional
+
+
+def with_trades(plan: Rebalance, make: Callable[[], tuple[RebalanceTrade, ...]]) -> Rebalance:
+    """Return *plan*, a new one, whose trades *make* makes when they are first read."""
+    object.__delattr__(plan, "trades")
+    object.__setattr__(plan, "_make_trades", make)
+    return plan
