@@ -1,9 +1,11 @@
 """A rebalance as a plan: its stages, the funds of its buys, and the symbols that it still needs."""
 
+import pickle
 from decimal import Decimal
 
 import pytest
 from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
 
 from fillbook import model as m
 from fillbook.core import pairs
@@ -188,3 +190,19 @@ def test_cash_that_is_not_known_is_no_figure():
     assert pairs.cash_in(records, None) is None
     records.take(m.CashAdjusted(D(7), "USD", AT, "opening"))
     assert pairs.cash_in(records, None) == 7
+
+
+def test_the_trades_of_a_plan_are_made_when_they_are_first_read():
+    """Until then, and after, the plan is a value like any other."""
+    plans = [plan_rebalance({"A": 1}, {"B": -2}, {"A": 10, "B": 5}, cash=1000) for _ in range(4)]
+    first, second, third, fourth = plans
+    assert first == second
+    assert first.trades is first.trades
+    assert pickle.loads(pickle.dumps(third)) == first
+    assert evolve(fourth, trades=()).trades == ()
+    assert len(fourth.trades) == fourth.cost.orders
+    assert sum(x.notional for x in fourth.trades) == fourth.cost.notional
+    with pytest.raises(AttributeError, match="'Rebalance' object has no attribute 'orders'"):
+        _ = first.orders
+    with pytest.raises(FrozenInstanceError):
+        first.trades = ()

@@ -5,7 +5,8 @@ A line is a symbol that the plan may trade.  What it may not trade is left alone
 A price that is missing or doubtful is never replaced by another: the symbol is left alone.  The
 market value that the broker reports only measures what is left alone.
 
-Other halves: `core.plans.rebalance`, which makes the plan, `core.plans.rebalance_rounding`.
+Other halves: `core.plans.rebalance`, which makes the plan, `core.plans.rebalance_rounding`, and
+`core.plans.rebalance_lines`, the lines themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final
 from attrs import Factory, define
 
 from fillbook import model as m
+from fillbook.core.plans.rebalance_lines import NO_ORDERS, PLAIN, Line, Market, Orders, Terms
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
 
@@ -27,10 +29,8 @@ _ONE: Final = Decimal(1)
 _FINEST: Final = Decimal("0.0001")
 _SHOWN: Final = 5  #: symbols that an error names
 
-#: The bid and the ask of a symbol.
-_Market = tuple[Decimal, Decimal]
 #: A price for both, or both.
-_Price = Decimal | _Market
+_Price = Decimal | Market
 
 
 class Names:
@@ -56,126 +56,9 @@ class Names:
         return pair is not None and pair.quote != self._currency
 
 
-class Orders:
-    """The open orders of a symbol, in their worst case."""
-
-    __slots__ = ("_buys", "_sells", "cancels", "exits", "growth", "reason", "reserves")
-
-    def __init__(self, held: m.HeldPosition, rules: m.RebalanceRules, *, is_traded: bool) -> None:
-        self.reason: m.LeftAloneReason | None = None
-        self.exits: tuple[str, ...] = ()
-        self.cancels: Sequence[str] = ()
-        self.reserves = self.growth = self._buys = self._sells = ZERO
-        cancels = is_traded and rules.open_orders == "cancel"
-        live = list(held.orders)
-        if not held.is_confirmed:
-            self.reason = _R.DIFFERENCE
-        elif any(not x.is_confirmed for x in live):
-            self.reason = _R.UNCONFIRMED_ORDER
-        elif any(x.is_ours and not x.is_exit for x in live):
-            self.reason = None if cancels else _R.OPEN_ORDERS
-        if cancels and self.reason is None:
-            self.cancels = [x.client_order_id for x in live if x.is_ours and not x.is_exit]
-            live = [x for x in live if x.is_exit or not x.is_ours]
-        self.exits = tuple(x.client_order_id for x in live if x.is_exit)
-        self.reserves = sum((x.reserve for x in live), ZERO)
-        openers = [x for x in live if not x.is_exit]
-        self._buys = sum((x.leaves_qty for x in openers if x.side is m.OrderSide.BUY), ZERO)
-        self._sells = sum((x.leaves_qty for x in openers if x.side is m.OrderSide.SELL), ZERO)
-        worst = max(abs(held.qty + self._buys), abs(held.qty - self._sells))
-        self.growth = max(ZERO, worst - abs(held.qty))
-
-    def closable(self, own: Decimal) -> Decimal:
-        """Return how much of *own* may be closed, ≥ 0: not what other orders may close."""
-        return max(ZERO, abs(own) - (self._sells if own > 0 else self._buys))
-
-
-_NO_ORDERS: Final = Orders(
-    m.HeldPosition(symbol="-", qty=ZERO), m.RebalanceRules(), is_traded=False
-)
-
-
 #: What may be traded: a symbol, how much is held, the value of a unit where there is no price, the
 #: open orders, and whether it has a target.
 _Stake = tuple[str, Decimal, Decimal | None, Orders, bool]
-
-
-@define(eq=False)
-class Terms:
-    """
-    How a symbol is traded.  All symbols without an instrument, orders or limits share one.
-
-    Trades are whole steps, at least `least` of them; `grow_step` and `grow_least` are those of
-    trades away from zero.  `half_spread` is the cost of trading a base unit, and `worst` what a
-    sale brings and a buy takes at worst; None: its value.  `limits` are the limit prices of both;
-    None: market orders.
-    """
-
-    step: Decimal = _ONE
-    least: Decimal = _ONE
-    grow_step: Decimal = _ONE
-    grow_least: Decimal = _ONE
-    half_spread: Decimal = ZERO
-    worst: _Market | None = None
-    limits: _Market | None = None
-    listed: m.Instrument | None = None
-    orders: Orders = _NO_ORDERS
-
-
-PLAIN: Final = Terms()
-
-
-@define(eq=False, weakref_slot=False)
-class Line:
-    """
-    One symbol that the plan may trade: a mutable builder, inside one call of the planner.
-
-    Quantities and values are signed; steps are whole numbers ≥ 0.  `unit` is the value of a base
-    unit.  The result is `reduces` steps toward zero, and `grows` steps away from it.
-    """
-
-    symbol: str
-    held: Decimal
-    unit: Decimal
-    terms: Terms
-    grow_size: Decimal  #: the value of a step of growth
-    grow_cash: Decimal  #: what it takes at worst; the proceeds of a short are not spent
-    wanted: Decimal = ZERO  #: the target value
-    wanted_steps: Decimal = ZERO  #: of growth, without a budget
-    reduces: Decimal = ZERO
-    grows: Decimal = ZERO
-    grown: Decimal = ZERO  #: the value of these steps
-    lack: Decimal = ZERO  #: the value that is still to be added then; negative: too much
-    why: m.LeftAloneReason | None = None
-
-    @property
-    def bid(self) -> Decimal:
-        worst = self.terms.worst
-        return self.unit if worst is None else worst[0]
-
-    @property
-    def ask(self) -> Decimal:
-        worst = self.terms.worst
-        return self.unit if worst is None else worst[1]
-
-    @property
-    def gap(self) -> Decimal:
-        """The value that is to be added, ≥ 0."""
-        return self.grown + self.lack
-
-    @property
-    def shortfall(self) -> Decimal:
-        """What the position after the plan lacks, as a value without sign; < 0: too much."""
-        if self.gap:
-            return self.lack
-        left = abs(self.held) - self.reduces * self.terms.step
-        return abs(self.wanted) - left * self.unit
-
-    def grow(self, steps: Decimal, value: Decimal) -> None:
-        """Add *steps* of growth, worth *value*."""
-        self.grows += steps
-        self.grown += value
-        self.lack -= value
 
 
 @define(eq=False)
@@ -277,7 +160,7 @@ def markets(prices: Mapping[str, Any], names: Names) -> dict[str, _Price]:
     return found
 
 
-def _bid_and_ask(price: m.Quote | tuple[Any, Any]) -> _Market:
+def _bid_and_ask(price: m.Quote | tuple[Any, Any]) -> Market:
     if isinstance(price, m.Quote):
         return price.bid, price.ask
     return m.number(price[0]), m.number(price[1])
@@ -300,7 +183,7 @@ def read(
         symbol, is_wanted = symbols.get(position, position), position in symbols
         stakes += _count(portfolio, symbol, one, quoted.get(symbol), is_wanted=is_wanted)
     new = [symbol for position, symbol in symbols.items() if position not in held]
-    opened = zip(new, repeat(ZERO), repeat(None), repeat(_NO_ORDERS), repeat(True))
+    opened = zip(new, repeat(ZERO), repeat(None), repeat(NO_ORDERS), repeat(True))
     _add_lines(portfolio, chain(stakes, opened), quoted)
     return portfolio
 
@@ -332,7 +215,7 @@ def _count(
     elif qty < 0 or own < 0:
         raise InvalidValue(f"{symbol} is held short and has no price: give a price or a value")
     is_traded = is_wanted or (rules.others == "close" and bool(own))
-    orders = _NO_ORDERS
+    orders = NO_ORDERS
     if held.orders or not held.is_confirmed:
         orders = Orders(held, rules, is_traded=is_wanted or rules.others == "close")
         portfolio.reserves += orders.reserves
@@ -373,7 +256,7 @@ def _add_lines(
             if is_wanted and own and value is None:
                 portfolio.unvalued.add(symbol)
             continue
-        if is_plain and orders is _NO_ORDERS and type(price) is Decimal:
+        if is_plain and orders is NO_ORDERS and type(price) is Decimal:
             unit = size = cash = price
             terms = PLAIN
         else:
@@ -435,7 +318,7 @@ def _leave(
     return value
 
 
-def _limits(market: _Market, listed: m.Instrument | None, rules: m.RebalanceRules) -> _Market:
+def _limits(market: Market, listed: m.Instrument | None, rules: m.RebalanceRules) -> Market:
     """Return the limit prices of a sale and of a buy, rounded toward the market."""
     bid, ask = market[0] * (1 - rules.collar), market[1] * (1 + rules.collar)
     down, tick = m.cut(bid, _tick(bid, listed, rules)), _tick(bid, listed, rules)

@@ -29,7 +29,8 @@ from attrs import evolve
 from fillbook import model as m
 from fillbook.core.plans import portfolio as portfolios
 from fillbook.core.plans import rebalance_rounding as rounding
-from fillbook.core.plans.portfolio import PLAIN, Line, Names, Portfolio
+from fillbook.core.plans.portfolio import Names, Portfolio
+from fillbook.core.plans.rebalance_lines import PLAIN, Line
 from fillbook.errors import InvalidValue
 from fillbook.model import ZERO
 from fillbook.model.account.rebalance import with_trades
@@ -249,15 +250,17 @@ def _orders(line: Line) -> list[_Order]:
 def _trades(lines: Sequence[Line]) -> tuple[m.RebalanceTrade, ...]:
     """Return the trades of *lines* in the order of sending."""
     trades: tuple[list[m.RebalanceTrade], ...] = ([], [], [], [])
+    buys = trades[-1]
     for line in lines:
-        symbol, unit, exits = line.symbol, line.unit, line.terms.orders.exits
-        limits = line.terms.limits or _NO_LIMITS
+        symbol, terms = line.symbol, line.terms
+        if terms is PLAIN and line.held is ZERO and line.grows and line.wanted > ZERO:
+            buys.append(m.RebalanceTrade(symbol, _BUY, line.grows, line.grown, False))
+            continue
+        limits, exits = terms.limits or _NO_LIMITS, terms.orders.exits
         for reduces, is_buy, qty, step in _orders(line):
-            side, limit = _BUY if is_buy else _SELL, limits[is_buy]
+            side, limit, value = _BUY if is_buy else _SELL, limits[is_buy], qty * line.unit
             after = f"{symbol}/reduce" if line.reduces and not reduces else None
-            trade = m.RebalanceTrade(
-                symbol, side, qty, qty * unit, reduces, limit, after, exits, step
-            )
+            trade = m.RebalanceTrade(symbol, side, qty, value, reduces, limit, after, exits, step)
             trades[is_buy if reduces else 2 + is_buy].append(trade)
     return tuple(chain(*trades))
 

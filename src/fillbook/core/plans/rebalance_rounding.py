@@ -22,7 +22,8 @@ from typing import Final
 from attrs import define, evolve
 
 from fillbook import model as m
-from fillbook.core.plans.portfolio import Line, least_steps
+from fillbook.core.plans.portfolio import least_steps
+from fillbook.core.plans.rebalance_lines import Line
 from fillbook.model import ZERO
 
 _R = m.LeftAloneReason
@@ -217,28 +218,29 @@ def _share_out(lines: Sequence[Line], budget: Budget) -> None:
             order.append(((size if steps else least * size) - short - short, line.symbol, line))
     budget.use(value, value + cash)
     order.sort()
-    for most in (_ONE, None):  # one step each first, so that a fine step does not take it all
+    for once in (True, False):  # one step each first, so that a fine step does not take it all
         for _, _, line in order:
             if line.grow_size <= budget.value:
-                _add_steps(line, budget, most)
+                _add_steps(line, budget, once=once)
     for line in lines:
         if not line.grows:
             line.why = line.why or _R.BUDGET
 
 
-def _add_steps(line: Line, budget: Budget, most: Decimal | None) -> None:
-    """Add up to *most* steps that fit and bring *line* nearer to its target."""
-    steps, size, cash = line.wanted_steps - line.grows, line.grow_size, line.grow_cash
+def _add_steps(line: Line, budget: Budget, *, once: bool) -> None:
+    """Add what fits and brings *line* nearer to its target; *once*: the fewest steps."""
+    size, cash, steps = line.grow_size, line.grow_cash, line.wanted_steps - line.grows
     least = _ONE if line.grows else line.terms.grow_least
-    if most is not None:
-        steps = min(steps, max(most, least))
+    if once and steps > least:
+        steps = least
     if budget.value < size * steps:
         steps = budget.value // size if budget.value > 0 else ZERO
-    if cash > 0 and budget.cash < cash * steps:
+    if cash and budget.cash < cash * steps:
         steps = budget.cash // cash if budget.cash > 0 else ZERO
-    if steps >= least and steps:
-        line.grow(steps, size * steps)
-        budget.use(size * steps, cash * steps)
+    if steps >= least:
+        value = size * steps
+        line.grow(steps, value)
+        budget.use(value, value if cash is size else cash * steps)
 
 
 def _level(gaps: Sequence[Decimal], lines: Sequence[Line], budget: Budget) -> Decimal:
