@@ -206,3 +206,9 @@ def test_the_trades_of_a_plan_are_made_when_they_are_first_read():
         _ = first.orders
     with pytest.raises(FrozenInstanceError):
         first.trades = ()
+
+
+def test_a_notional_without_a_price_is_left_alone():
+    found = plan_rebalance(m.Targets(notional={"A": 100, "B": 100}), {}, {"A": 10}, cash=1000)
+    assert [(x.symbol, x.qty) for x in found.trades] == [("A", 10)]
+    assert [(x.symbol, x.reason) for x in found.left_alone] == [("B", m.LeftAloneReason.NO_PRICE)]

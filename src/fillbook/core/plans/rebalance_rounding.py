@@ -289,6 +289,8 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
     heap: list[tuple[Decimal, str, Line]] = []
     least: Decimal | None = None
     for most in (short / _CHEAP, short):  # what is cheap uses most of it, as a rule
+        if least is not None and short <= least:
+            break
         heap += [
             (over, line.symbol, line)
             for over, line in zip(overs, lines, strict=True)
@@ -296,8 +298,6 @@ def invest_leftover(lines: Sequence[Line], budget: Budget) -> None:
         ]
         heapify(heap)
         short, least = _invest(heap, short, most, budget), most
-        if short <= most:
-            break
 
 
 def _invest(
