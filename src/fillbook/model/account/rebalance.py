@@ -305,9 +305,8 @@ class _MadeLater:
         def __getattr__(self, name: str) -> tuple[RebalanceTrade, ...]:
             if name != "trades":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            trades = self._make_trades()
+            trades = self._make_trades()  # of two threads at once each makes the same
             object.__setattr__(self, "trades", trades)
-            object.__delattr__(self, "_make_trades")
             return trades
 
 
