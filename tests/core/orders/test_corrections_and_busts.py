@@ -305,3 +305,21 @@ def test_originals_of_one_beginning_are_fills_of_their_own_within_the_total():
     assert len(corrections.count_executions(rows, (), Decimal(20)).chosen) == 2
     found = corrections.count_executions(rows, (), Decimal(10))
     assert [x.is_superseded for x in found.chosen].count(False) == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_correction_that_only_the_history_lists_is_of_the_fill_that_begins_where_it_does(order):
+    """The stream lost it, and the history was read only afterwards: it has the new version only."""
+    facts = [
+        fill("s1", 5, 9, cum=5, at=CLOCK[0]),
+        fill("s2", 10, 9, cum=15, at=CLOCK[0]),
+        history("h1", 5, 9, cum=5, at=CLOCK[0]),
+        history("h2", 5, 9, cum=10, at=CLOCK[2]),
+        report("canceled", 10, "9", clock=CLOCK[3]),
+    ]
+    records = Records()
+    for fact in (intended(), *facts[::order]):
+        records.take(fact)
+    order_now = records.order()
+    assert (order_now.filled_qty, order_now.filled_value, order_now.anomalies) == (10, 90, ())
+    assert records.position().qty == 10

@@ -143,12 +143,16 @@ def _is_complete(
         return False
     if any(chain.is_busted for chain in (*history, *others)):
         return False
+    rows = [row for row, _ in counted]
     corrected_at = max((x.at for x, is_corrected in counted if is_corrected), default="")
     corrected = [x for x in others if x.is_corrected and x.members]
-    return bool(corrected_at or corrected) and all(
+    if not corrected_at and not corrected:  # no source reported a correction
+        unlisted = [x for x in others if not any(may_be_same(x.members[-1], row) for row in rows)]
+        return bool(unlisted) and all(_is_older_version(x, rows) for x in unlisted)
+    return all(
         x.members[-1].at <= corrected_at
         or _is_reported_by(x, history)
-        or _is_older_version(x, [row for row, _ in counted])
+        or _is_older_version(x, rows)
         for x in corrected
     )
 

@@ -106,11 +106,16 @@ def add_execution(
 
 
 def may_have_versions(evidence: m.Evidence) -> bool:
-    """Return whether executions sum to more than the order's total, as versions of one do (3)."""
+    """
+    Return whether executions sum to more than the order's total, as versions of one do (3).
+
+    That the history alone sums to the current one may mean that it has newer versions.
+    """
     history, stream = evidence.history, evidence.stream
     highest = max(history.cum, stream.cum)
     total = max(highest, reported_total(evidence) or ZERO)
-    return bool(highest) and max(history.gross, stream.gross) > total
+    is_beyond = max(history.gross, stream.gross) > total
+    return bool(highest) and (is_beyond or current_total(evidence) == history.gross < stream.gross)
 
 
 def add_to_sums(sums: m.Sums, execution: m.Execution, context: EvidenceContext) -> m.Sums:
